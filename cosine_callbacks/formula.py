@@ -1,0 +1,256 @@
+"""What the schedule means: the formula, its parameters, their validation, and the cycles.
+
+Every adapter imports this module and nothing here knows a framework. The source of the schedule is
+SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+from bisect import bisect_right
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
+
+from cosine_callbacks._parameters import LAST_POSITION, Cycles, Parameters, number, whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy import float64  # noqa: TID251 - for type checkers only, never imported at run time
+    from numpy.typing import NDArray  # noqa: TID251 - likewise
+
+
+class Ops(NamedTuple):
+    """The operations that Python numbers, arrays and graph tensors do not share.
+
+    `ratio` divides two positions, `rank` says how many of the sorted `ends` are at or before e,
+    `take` reads a table at an index, `power` raises a Python float to an index.
+    """
+
+    sin: Callable[[Any], Any]
+    where: Callable[[Any, Any, Any], Any]
+    minimum: Callable[[Any, Any], Any]
+    maximum: Callable[[Any, Any], Any]
+    ratio: Callable[[Any, Any], Any]
+    rank: Callable[[Any, Any], Any]
+    take: Callable[[Any, Any], Any]
+    power: Callable[[Any, Any], Any]
+
+
+SCALAR = Ops(
+    sin=math.sin,
+    where=lambda condition, then, otherwise: then if condition else otherwise,
+    minimum=min,
+    maximum=max,
+    ratio=operator.truediv,
+    rank=bisect_right,
+    take=operator.getitem,
+    power=pow,
+)
+
+
+def _array_ops(np: Any) -> Ops:
+    return Ops(
+        sin=np.sin,
+        where=np.where,
+        minimum=np.minimum,
+        maximum=np.maximum,
+        ratio=np.true_divide,
+        rank=lambda ends, e: np.searchsorted(ends, e, side="right"),
+        take=np.take,
+        power=np.power,
+    )
+
+
+def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
+    """Return (w, on) for position e: the rate there is `mix(floor * on, peak, w)`.
+
+    Every rate of every adapter comes from here, so that one body of code serves Python numbers,
+    arrays and graph tensors. w in [0, 1] is how far the rate stands above the floor;
+    `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
+    """
+    ends, warmup, warmup_start, peak_decay = cycles
+    e = ops.maximum(ops.minimum(e, ends[-1]), 0)
+    i, end, span = 0, ends[0], ends[0] - warmup
+    last = len(ends) - 1
+    if last:
+        if isinstance(ends, range):
+            i = ops.minimum(e // ends.step, last)
+            start, end = i * ends.step, (i + 1) * ends.step
+        else:
+            i = ops.minimum(ops.rank(ends, e), last)
+            start, end = ops.take(ends, ops.maximum(i - 1, 0)), ops.take(ends, i)
+        span = end - ops.where(i == 0, warmup, start)
+    # The half-angle form: end - e is exact and nothing cancels near the floor.
+    root = ops.sin(math.pi / 2 * ops.ratio(end - e, span))
+    w = root * root
+    if peak_decay != 1.0:
+        w = w * ops.power(peak_decay, i)
+    if not warmup:
+        return w, 1.0
+    rising = e < warmup
+    ramp = warmup_start + (1.0 - warmup_start) * ops.ratio(e, warmup)
+    return ops.where(rising, ramp, w), ops.where(rising, 0.0, 1.0)
+
+
+def mix(floor: Any, peak: Any, w: Any, ops: Ops = SCALAR) -> Any:
+    """Return the rate that stands the part w above the floor; both ends are exact."""
+    # floor + (peak - floor) misses the peak by an ulp, either way, for 1.7 % of all pairs.
+    return ops.where(w >= 1.0, peak, ops.minimum(peak, floor + (peak - floor) * w))
+
+
+@dataclass(frozen=True, repr=False)
+class CosineAnnealing(Parameters):
+    """The cosine-annealing learning rate as a value: `schedule(e)` is the rate at position e.
+
+    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), e clamped to [0, t_max]; it is
+    computed in the equal half-angle form, which keeps the tail exact. e counts finished units,
+    epochs or optimizer updates as the caller likes. Both ends are exact; after the last cycle the
+    floor holds for ever. Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
+
+    Args:
+        lr_initial: Peak rate, > 0.
+        t_max: Position at which the rate has reached the floor, warmup included; with several
+            cycles the length of the first. int in [1, 2**63 - 1].
+        lr_min: The floor as a rate, in [0, lr_initial].
+        lr_min_ratio: The floor as a part of lr_initial, in [0, 1]; instead of lr_min.
+        warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
+            first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
+        warmup_start_ratio: Rate at e=0 as a part of lr_initial, in [0, 1]; may lie below the floor.
+            None is 1 / (warmup + 1), so that no unit is spent at rate 0.
+        cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.
+        t_mult: Each cycle is this many times as long as the one before, int >= 1.
+        peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
+
+    Raises:
+        TypeError: An argument is not a number (bool, str, None where a number is needed, list).
+        ValueError: An argument is out of its range, not finite, or contradicts another one.
+
+    Cycles that would end beyond 2**63 - 1 are left out.
+
+    Example:
+        >>> schedule = CosineAnnealing(0.1, 10, 0.001)
+        >>> schedule(0), round(schedule(5), 12), schedule(10), schedule(99)
+        (0.1, 0.0505, 0.001, 0.001)
+        >>> CosineAnnealing(0.1, 10, cycles=2)
+        CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
+    """
+
+    lr_initial: float
+    t_max: int
+
+    def __post_init__(self) -> None:
+        """Validate; without a trainer, lr_initial and t_max must be numbers."""
+        number("lr_initial", self.lr_initial)
+        object.__setattr__(self, "t_max", whole("t_max", self.t_max, 1, LAST_POSITION))
+        super().__post_init__()
+
+    @cached_property
+    def _floor_and_cycles(self) -> tuple[float, Cycles]:
+        return self.floor(self.lr_initial), self.layout()
+
+    @overload
+    def __call__(self, e: float) -> float: ...
+    @overload
+    def __call__(self, e: NDArray[Any]) -> NDArray[float64]: ...
+    def __call__(self, e: Any) -> Any:
+        """Return the rate at position e.
+
+        Args:
+            e: Position, clamped to [0, the end of the last cycle]. A number gives a float; an
+                integer or float array gives a float64 array of its shape, in which nan stays nan.
+
+        Raises:
+            TypeError: e is not a number, or an array of another kind.
+            ValueError: e is nan, or infinite with cycles=None.
+        """
+        np = sys.modules.get("numpy")
+        if np is not None and isinstance(e, np.ndarray) and e.ndim:
+            ops = _array_ops(np)
+            e = _array_position(e, np)
+            endless = (e == math.inf).any()
+        else:
+            ops = SCALAR
+            e = number("e", e)
+            if e != e:  # noqa: PLR0124 - math.isnan overflows on large ints
+                raise ValueError(
+                    "e must be a position, got nan; give the finished epochs or updates"
+                )
+            endless = e == math.inf
+        if endless and self.cycles is None:
+            raise ValueError("e must be finite with cycles=None, got inf; give a number of cycles")
+        floor, cycles = self._floor_and_cycles
+        w, on = weight(cycles, e, ops)
+        return mix(floor * on, self.lr_initial, w, ops)
+
+    @overload
+    def factor(self, e: float) -> float: ...
+    @overload
+    def factor(self, e: NDArray[Any]) -> NDArray[float64]: ...
+    def factor(self, e: Any) -> Any:
+        """Return `self(e) / lr_initial`, floor included: for `LambdaLR`, optax and the like.
+
+        Args:
+            e: As in `__call__`, and with the same errors.
+
+        Example:
+            >>> CosineAnnealing(0.1, 10).factor(0)
+            1.0
+        """
+        return self(e) / self.lr_initial
+
+    def to_dict(self) -> dict[str, int | float | None]:
+        """Return the constructor's arguments as given, in plain JSON types."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return the schedule of `to_dict`; missing optional keys take their defaults.
+
+        Raises:
+            TypeError: A key is unknown or required and missing, or a value is of a wrong kind.
+            ValueError: As in the constructor.
+        """
+        return cls(**parameters)
+
+
+def _array_position(e: Any, np: Any) -> Any:
+    if e.dtype.kind == "f":
+        return e.astype(np.float64)
+    if e.dtype.kind not in "iu":
+        raise TypeError(f"e must hold integers or floats, got dtype {e.dtype}; convert it first")
+    return np.minimum(e, e.dtype.type(min(LAST_POSITION, np.iinfo(e.dtype).max))).astype(np.int64)
+
+
+@overload
+def cosine_annealing(e: float, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> float: ...
+@overload
+def cosine_annealing(
+    e: NDArray[Any], *, lr_initial: float, lr_min: float = 0.0, t_max: int
+) -> NDArray[float64]: ...
+def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> Any:
+    """Return LR_min + 1/2 (LR_initial - LR_min) (1 + cos(pi e / T_max)), e clamped to [0, T_max].
+
+    Args:
+        e: 0-based position, in the unit of t_max: a number, or an integer or float NumPy array.
+        lr_initial: Rate at e = 0, > 0.
+        lr_min: Rate at e = t_max and after, in [0, lr_initial].
+        t_max: Position at which lr_min is reached, int in [1, 2**63 - 1].
+
+    Returns:
+        A float for a number; a float64 array of e's shape for an array, nan where e is nan.
+
+    Raises:
+        TypeError: An argument is not a number.
+        ValueError: An argument is out of its range, or a number e is nan.
+
+    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
+
+    Example:
+        >>> round(cosine_annealing(5, lr_initial=0.1, lr_min=0.001, t_max=10), 12)
+        0.0505
+    """
+    return CosineAnnealing(lr_initial, t_max, lr_min)(e)
