@@ -32,8 +32,8 @@ def show(value: Any) -> str:
     """Return a short repr for an error message, whatever the value."""
     try:
         return reprlib.repr(value)
-    except ValueError:  # an int of more digits than Python agrees to print
-        return f"an int of {value.bit_length()} bits"
+    except ValueError:  # an int of more digits than Python agrees to print, or a list of such
+        return f"an int of {value.bit_length()} bits" if isinstance(value, int) else "a huge value"
 
 
 def number(name: str, value: Any) -> int | float:
@@ -42,7 +42,8 @@ def number(name: str, value: Any) -> int | float:
     Raises:
         TypeError: value is no Python number, NumPy scalar or 0-d array; bool is none either.
     """
-    plain = value.item() if getattr(value, "shape", None) == () else value
+    scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
+    plain = value.item() if scalar else value
     if isinstance(plain, bool) or not isinstance(plain, int | float):
         kind = type(value).__name__
         raise TypeError(
@@ -51,12 +52,14 @@ def number(name: str, value: Any) -> int | float:
     return int(plain) if isinstance(plain, int) else float(plain)
 
 
-def whole(name: str, value: Any, low: int = 1, high: float = math.inf) -> int:
+def whole(name: str, value: Any, low: int = 1, high: int = LAST_POSITION) -> int:
     """Return value as a plain int in [low, high], else TypeError or ValueError."""
     plain = number(name, value)
     if isinstance(plain, float) or not low <= plain <= high:
-        cure = f"give an int of at least {low}" + f" and at most {high}" * (high < math.inf)
-        raise ValueError(f"{name} must be a whole number in its range, got {show(value)}; {cure}")
+        raise ValueError(
+            f"{name} must be a whole number in its range, got {show(value)}; "
+            f"give an int of at least {low} and at most {high}"
+        )
     return plain
 
 
@@ -67,7 +70,7 @@ def whole_or_part(
     plain = number(name, value)
     if isinstance(plain, float) and low_part <= plain <= high_part:
         return plain
-    return whole(name, plain, low, LAST_POSITION)
+    return whole(name, plain, low)
 
 
 def real(name: str, value: Any, low: float, high: float, interval: str) -> float:
@@ -198,12 +201,12 @@ class Parameters:
     def _fill(self, planned: int, most: float) -> Sequence[int]:
         """Let the cycles fill the planned length: each end rounded half up, the last one exact."""
         sums, power = [1], 1
-        while len(sums) < most and sums[-1] <= 2 * planned:
+        while len(sums) < most <= planned and sums[-1] <= 2 * planned:
             power *= self.t_mult
             sums.append(sums[-1] + power)
         total = sums[-1]
         ends = tuple((2 * planned * part + total) // (2 * total) for part in sums)
-        if len(ends) < most or len({0, *ends}) <= len(ends):
+        if len(ends) < most or not ends[0]:
             raise ValueError(
                 f"cycles must each get at least one unit of the planned {planned}, got "
                 f"{show(self.cycles)} with t_mult={show(self.t_mult)}; give fewer cycles or t_max="

@@ -45,7 +45,7 @@ SCALAR = Ops(
     where=lambda condition, then, otherwise: then if condition else otherwise,
     minimum=min,
     maximum=max,
-    ratio=operator.truediv,
+    ratio=lambda a, b: float(a) / float(b),  # as arrays divide, also beyond 2**53
     rank=bisect_right,
     take=operator.getitem,
     power=pow,
@@ -61,7 +61,7 @@ def _array_ops(np: Any) -> Ops:
         ratio=np.true_divide,
         rank=lambda ends, e: np.searchsorted(ends, e, side="right"),
         take=np.take,
-        power=np.power,
+        power=np.float_power,  # np.power is an ulp off on some processors
     )
 
 
@@ -79,11 +79,13 @@ def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
     if last:
         if isinstance(ends, range):
             i = ops.minimum(e // ends.step, last)
-            start, end = i * ends.step, (i + 1) * ends.step
+            # Beyond 2**53 a float array rounds (i + 1) * step, yet inf must be the end.
+            end = ops.where(e < ends[-1], (i + 1) * ends.step, e)
+            span = ends.step - ops.where(i == 0, warmup, 0)
         else:
             i = ops.minimum(ops.rank(ends, e), last)
             start, end = ops.take(ends, ops.maximum(i - 1, 0)), ops.take(ends, i)
-        span = end - ops.where(i == 0, warmup, start)
+            span = end - ops.where(i == 0, warmup, start)
     # The half-angle form: end - e is exact and nothing cancels near the floor.
     root = ops.sin(math.pi / 2 * ops.ratio(end - e, span))
     w = root * root
@@ -145,7 +147,7 @@ class CosineAnnealing(Parameters):
     def __post_init__(self) -> None:
         """Validate; without a trainer, lr_initial and t_max must be numbers."""
         number("lr_initial", self.lr_initial)
-        object.__setattr__(self, "t_max", whole("t_max", self.t_max, 1, LAST_POSITION))
+        object.__setattr__(self, "t_max", whole("t_max", self.t_max))
         super().__post_init__()
 
     @cached_property
@@ -170,7 +172,7 @@ class CosineAnnealing(Parameters):
         np = sys.modules.get("numpy")
         if np is not None and isinstance(e, np.ndarray) and e.ndim:
             ops = _array_ops(np)
-            e = _array_position(e, np)
+            e = _array_position(np.asarray(e), np)
             endless = (e == math.inf).any()
         else:
             ops = SCALAR
