@@ -1,0 +1,115 @@
+"""What the Lightning callback saves, and what a resumed run says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cosine_callbacks._parameters import Parameters, show
+from cosine_callbacks.formula import mix, weight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cosine_callbacks._param_groups import ParamGroups
+    from cosine_callbacks._parameters import Cycles
+
+_SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
+
+
+def state_of(
+    interval: str, parameters: Parameters, cycles: Cycles, driven: list[ParamGroups]
+) -> dict[str, Any]:
+    """Return curve, base rates and counts in types that `torch.load(weights_only=True)` reads.
+
+    The curve is the resolved one: the planned length stands in for `t_max=None`, and `filled` says
+    that several cycles fill it.
+    """
+    filled = parameters.t_max is None and len(cycles.ends) > 1
+    shape = {name: getattr(parameters, name) for name in _SHAPE}
+    return {
+        "interval": interval,
+        "t_max": cycles.ends[-1] if filled else cycles.ends[0],
+        "filled": filled,
+        **shape,
+        "warmup": cycles.warmup,
+        "optimizers": [
+            {"bases": [*d.bases], "floors": [*d.floors], "count": d.count} for d in driven
+        ],
+    }
+
+
+def check(state: dict[str, Any]) -> None:
+    """Refuse a state that `state_of` has not made.
+
+    Raises:
+        ValueError: The checkpoint is of another callback of this name, or damaged.
+    """
+    try:
+        _cycles(state)
+        sound = state["interval"] in ("epoch", "step") and all(
+            isinstance(rate, float) and rate >= 0 and isinstance(each["count"], int)
+            for each in state["optimizers"]
+            for rate in (*each["bases"], *each["floors"])
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise ValueError(
+            "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
+            f"{show(state)}; resume from another checkpoint"
+        )
+
+
+def _cycles(state: dict[str, Any]) -> Cycles:
+    shape = {name: state[name] for name in _SHAPE}
+    if not state["warmup"]:
+        shape["warmup_start_ratio"] = None
+    return Parameters(t_max=None if state["filled"] else state["t_max"], **shape).layout(
+        state["t_max"]
+    )
+
+
+def changes(
+    old: dict[str, Any], new: dict[str, Any], cycles: Cycles, position: Callable[[str], int]
+) -> str:
+    """Say what differs between two states, and the old and new rate at this position.
+
+    Args:
+        old: The checkpoint's state.
+        new: The current one.
+        cycles: The current cycles.
+        position: Gives the current position in an interval.
+
+    Returns:
+        One sentence, empty where nothing differs that sets a rate.
+    """
+    groups = [
+        (f"of param group {k} of optimizer {i}", was["bases"][k], was["floors"][k], base, floor)
+        for i, (was, now) in enumerate(zip(old["optimizers"], new["optimizers"], strict=False))
+        for k, (base, floor) in enumerate(zip(now["bases"], now["floors"], strict=True))
+        if k < len(was["bases"])
+    ]
+    differs = [
+        f"{name} {old[name]} -> {new[name]}"
+        for name in new
+        if name != "optimizers" and old[name] != new[name]
+    ]
+    shown = groups[:1]
+    for group in groups:
+        owner, old_base, old_floor, base, floor = group
+        bases, floors = (old_base, base), (old_floor, floor)
+        for name, (before, after) in (("lr_initial", bases), ("lr_min", floors)):
+            if before != after:
+                differs.append(f"{name} {owner} {before} -> {after}")
+                shown = [group]
+    if not (differs and shown):
+        return ""
+    owner, old_base, old_floor, base, floor = shown[0]
+    w, on = weight(_cycles(old), position(old["interval"]))
+    before = mix(old_floor * on, old_base, w)
+    w, on = weight(cycles, position(new["interval"]))
+    after = mix(floor * on, base, w)
+    return (
+        f"the checkpoint has other parameters and the current ones are used: {', '.join(differs)}; "
+        f"here the rate {owner} is {after} instead of {before}"
+    )

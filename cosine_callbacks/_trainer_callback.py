@@ -1,0 +1,340 @@
+"""The Lightning callback without its base class, which each Lightning package has of its own."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Any, Literal, get_args
+
+from cosine_callbacks import _cli_types as cli
+from cosine_callbacks import _resume
+from cosine_callbacks._param_groups import ParamGroups
+from cosine_callbacks._parameters import Parameters, show
+from cosine_callbacks._run_length import planned_length
+from cosine_callbacks.formula import weight
+
+Interval = Literal["epoch", "step"]
+
+
+class _TrainerCallback:
+    """Anneal the learning rate of a Trainer's optimizers along a cosine.
+
+    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), where e counts finished epochs
+    or optimizer updates. The rate depends on e alone, so a resumed run uses the rates that the
+    uninterrupted one would have used, and after t_max the floor holds for ever. Each rate is
+    written before anything logs or uses it: the order of the callbacks does not matter.
+
+    The base rates are those of the checkpoint when a run is resumed, as in torch's own schedulers;
+    give `lr_initial` to change them. Groups added during training, and groups whose owner sets
+    their rate, go on from the rate they then have. Source: SGDR, Loshchilov & Hutter,
+    arXiv:1608.03983.
+
+    Args:
+        t_max: Position at which the floor is reached, warmup included: an int in units of
+            `interval`, a float in (0, 1] as a part of the planned run, or None for the whole of it.
+            With several cycles the length of the first, or with None the cycles fill the run.
+        lr_min: The floor as a rate, >= 0 and at most each group's own rate.
+        lr_initial: Peak rate of every group, > 0; None takes each group's own, where 0 stays 0.
+        lr_min_ratio: The floor as a part of each group's peak, in [0, 1]; instead of lr_min.
+        interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
+        warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
+            first cycle.
+        warmup_start_ratio: Rate at e=0 as a part of the peak, in [0, 1]; None is 1 / (warmup + 1).
+        cycles: Number of cosine cycles (warm restarts), >= 1; None restarts for ever.
+        t_mult: Each cycle is this many times as long as the one before, an int >= 1.
+        peak_decay: Cycle i starts at floor + (peak - floor) * peak_decay**i, in (0, 1].
+        optimizers: Index or indices in `trainer.optimizers` of those to drive; None drives all.
+
+    Raises:
+        TypeError: An argument is of a wrong kind (bool, str, list where a number is needed).
+        ValueError: An argument is out of its range or contradicts another one. From `fit`, before
+            the first batch and with every rate left as it was: an optimizer that does not exist or
+            that something else drives too, a floor above a group's rate, a run whose planned
+            length is needed but unknown, a checkpoint state that is not ours.
+
+    Example:
+        >>> CosineAnnealingCallback(t_max=10, lr_min=0.001)
+        CosineAnnealingCallback(t_max=10, lr_min=0.001)
+    """
+
+    def __init__(  # noqa: PLR0913 - the parameters of the schedule, all but two by name only
+        self,
+        t_max: cli.Length | None = None,
+        lr_min: cli.Rate = 0.0,
+        *,
+        lr_initial: cli.PeakRate | None = None,
+        lr_min_ratio: cli.FloorRatio | None = None,
+        interval: Interval = "epoch",
+        warmup: cli.Warmup = 0,
+        warmup_start_ratio: cli.StartRatio | None = None,
+        cycles: cli.Cycles | None = 1,
+        t_mult: cli.Multiple = 1,
+        peak_decay: cli.Decay = 1.0,
+        optimizers: cli.Indices | None = None,
+    ) -> None:
+        self._parameters = Parameters(
+            lr_initial,
+            t_max,
+            lr_min,
+            lr_min_ratio=lr_min_ratio,
+            warmup=warmup,
+            warmup_start_ratio=warmup_start_ratio,
+            cycles=cycles,
+            t_mult=t_mult,
+            peak_decay=peak_decay,
+        )
+        if interval not in get_args(Interval):
+            kind = ValueError if isinstance(interval, str) else TypeError
+            raise kind(
+                f"interval must be 'epoch' or 'step', got {show(interval)}; give one of them"
+            )
+        self._interval = interval
+        chosen = None if optimizers is None else cli.indices("optimizers", optimizers)
+        self._indices = [chosen] if isinstance(chosen, int) else chosen
+        self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
+        self._fitting = self._prepared = self._started = self._counts = False
+        self._resumed: dict[str, Any] = {}
+        self._driven: list[ParamGroups] = []
+        self._hooks: list[Any] = []
+
+    def __repr__(self) -> str:
+        """Return the call that builds an equal callback, defaults left out."""
+        given = repr(self._parameters).removeprefix("Parameters(").removesuffix(")")
+        shown = [given] * bool(given)
+        shown += [f"interval={self._interval!r}"] * (self._interval != "epoch")
+        shown += [f"optimizers={self._indices}"] * (self._indices is not None)
+        return f"CosineAnnealingCallback({', '.join(shown)})"
+
+    @property
+    def state_key(self) -> str:
+        """The name of our state in a checkpoint, the same for all hyperparameters."""
+        return self._state_key
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs, in types that load with `weights_only=True`."""
+        if not self._started:  # a tuner saves and restores us before the run has begun
+            return self._resumed
+        return self._state()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the state for `on_train_start`; `trainer.test` and the like have no use for it."""
+        if self._fitting and state_dict:
+            _resume.check(state_dict)
+            self._resumed = state_dict
+
+    # Hooks, in the order in which Lightning calls them.
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Read max_epochs before StochasticWeightAveraging changes it, and forget the last run."""
+        self._fitting = stage == "fit"
+        if self._fitting:
+            self._max_epochs = trainer.max_epochs
+            self._resumed = {}
+            self._prepared = self._started = False
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Refuse a conflict, and note the rates of `configure_optimizers`."""
+        present = range(len(trainer.optimizers))
+        chosen = [*present] if self._indices is None else self._indices
+        if not set(chosen) <= set(present):
+            raise ValueError(
+                f"optimizers must be indices into the run's {len(present)} optimizers, got "
+                f"{self._indices}; leave out those that do not exist"
+            )
+        self._configured = {}
+        for index in chosen:
+            self._refuse_rivals(trainer, index)
+            groups = trainer.optimizers[index].param_groups
+            rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
+            self._configured[index] = rates
+            if trainer.ckpt_path is None:  # else the base rates are the checkpoint's
+                ParamGroups(index, self._parameters, self._bases(groups, rates, []))
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Check what only the Trainer knows, then write the first rate."""
+        for callback in _ours(trainer):  # a refusal comes before any of us has written anything
+            callback._prepare(trainer)  # noqa: SLF001
+        self._warn_of_changes(trainer)
+        for driven in self._driven:
+            driven.take_over(trainer.optimizers[driven.index].param_groups)
+        self._started = True
+        self._write(trainer, again=True)
+        if self._counts:
+            self._hook_steps(trainer)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Write again, for groups that were added or set since."""
+        self._write(trainer, again=True)
+
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Forget a `step` that was cut short by an exception which the model caught."""
+        for driven in self._driven:
+            driven.depth = 0
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Count the update of an optimizer on which torch's step hooks cannot fire."""
+        for driven in self._driven if self._counts else ():
+            if trainer.optimizers[driven.index] is optimizer and not _hookable(optimizer):
+                self._write(trainer)
+                driven.count += 1
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write the rate of the next update."""
+        if self._interval == "step":
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Write the rate of the next epoch."""
+        self._write(trainer)
+
+    def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+        """Leave no hook behind."""
+        self._unhook_steps()
+
+    def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Leave no hook behind."""
+        self._unhook_steps()
+
+    # What the hooks do.
+
+    def _refuse_rivals(self, trainer: Any, index: int) -> None:
+        rivals = [
+            repr(callback)
+            for callback in _ours(trainer)
+            if callback is not self and index in (callback._indices or [index])  # noqa: SLF001
+        ]
+        rivals += [
+            f"{type(s).__name__} from configure_optimizers" for s in _schedulers(trainer, index)
+        ]
+        if rivals:
+            raise ValueError(
+                f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
+                f"optimizer {index}; remove one of the two or give optimizers="
+            )
+
+    def _bases(self, groups: list[Any], configured: list[float], saved: list[float]) -> list[float]:
+        """Return each group's base: as given, else saved by us or by torch, else as configured."""
+        if self._parameters.lr_initial is not None:
+            return [self._parameters.lr_initial] * len(groups)
+        own = (*configured, *(group["lr"] for group in groups[len(configured) :]))
+        noted = [
+            float(group.get("initial_lr", rate)) for group, rate in zip(groups, own, strict=False)
+        ]
+        return [*saved, *noted[len(saved) :]][: len(groups)]
+
+    def _prepare(self, trainer: Any) -> None:
+        """Work out curve, bases and counts, and refuse what is wrong; write nothing."""
+        if self._prepared:
+            return
+        self._counts = (
+            self._interval == "step" and not trainer.lightning_module.automatic_optimization
+        )
+        planned = 0
+        if not isinstance(self._parameters.t_max, int):
+            try:
+                planned = planned_length(trainer, self._max_epochs, self._interval)
+            except ValueError as reason:
+                raise ValueError(
+                    f"t_max must be a number of {self._interval}s where the run has no known "
+                    f"length, got {self._parameters.t_max}: {reason}; give t_max="
+                ) from None
+        self._cycles = self._parameters.layout(trainer.strategy.broadcast(planned))
+        counts = {driven.index: driven.count for driven in self._driven if trainer.global_step}
+        states = self._resumed.get("optimizers", [{}] * len(self._configured))
+        driven = []
+        for (index, rates), state in zip(self._configured.items(), states, strict=True):
+            groups = trainer.optimizers[index].param_groups
+            bases = self._bases(groups, rates, state.get("bases", []))
+            count = state.get("count", counts.get(index, 0))
+            driven.append(ParamGroups(index, self._parameters, bases, count))
+        self._lost_count = self._counts and trainer.global_step and not (self._resumed or counts)
+        self._driven = driven
+        self._prepared = True
+
+    def _warn_of_changes(self, trainer: Any) -> None:
+        sentence = ""
+        if self._resumed:
+            new = self._state()
+            sentence = _resume.changes(
+                self._resumed, new, self._cycles, partial(self._position, trainer, self._driven[0])
+            )
+        elif self._lost_count:
+            sentence = f"the checkpoint has no state of {self!r}, which counts the updates from 0"
+        if sentence and trainer.is_global_zero:
+            warnings.warn(sentence, stacklevel=2)
+
+    def _state(self) -> dict[str, Any]:
+        return _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
+
+    def _write(self, trainer: Any, *, again: bool = False) -> None:
+        """Write every rate whose position has moved, or all of them again."""
+        for driven in self._driven:
+            at = self._position(trainer, driven, self._interval)
+            if again or at != driven.position:
+                self._write_one(trainer, driven, at)
+
+    def _write_one(self, trainer: Any, driven: ParamGroups, at: int) -> None:
+        # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
+        if not _schedulers(trainer, driven.index):
+            groups = trainer.optimizers[driven.index].param_groups
+            driven.write(groups, weight(self._cycles, at), at)
+
+    def _position(self, trainer: Any, driven: ParamGroups, interval: str) -> int:
+        if interval == "epoch":
+            return _finished_epochs(trainer)
+        return driven.count if self._counts else int(trainer.global_step)
+
+    def _hook_steps(self, trainer: Any) -> None:
+        """Count each optimizer's own updates: Lightning's global_step counts those of all."""
+
+        def before(driven: ParamGroups, *_: Any) -> None:
+            driven.depth += 1
+
+        def after(driven: ParamGroups, *_: Any) -> None:
+            driven.depth -= 1
+            # An optimizer whose step calls its base class's fires twice; a tuner puts other
+            # callbacks in our place for a while.
+            if driven.depth == 0 and self in trainer.callbacks:
+                driven.count += 1
+                self._write_one(trainer, driven, driven.count)
+
+        for driven in self._driven:
+            optimizer = trainer.optimizers[driven.index]
+            if _hookable(optimizer):
+                self._hooks += [
+                    optimizer.register_step_pre_hook(partial(before, driven)),
+                    optimizer.register_step_post_hook(partial(after, driven)),
+                ]
+
+    def _unhook_steps(self) -> None:
+        while self._hooks:
+            self._hooks.pop().remove()
+
+
+def _ours(trainer: Any) -> list[_TrainerCallback]:
+    return [callback for callback in trainer.callbacks if isinstance(callback, _TrainerCallback)]
+
+
+def _schedulers(trainer: Any, index: int) -> list[Any]:
+    """Return the schedulers of this optimizer, which DeepSpeed wraps."""
+    configs = trainer.lr_scheduler_configs
+    if not configs:
+        return []
+    optimizer = trainer.optimizers[index]
+    same = (optimizer, getattr(optimizer, "optimizer", optimizer))
+    return [c.scheduler for c in configs if any(c.scheduler.optimizer is each for each in same)]
+
+
+def _hookable(optimizer: Any) -> bool:
+    """Say whether torch has made this class's `step` fire hooks."""
+    return hasattr(type(optimizer).step, "hooked")
+
+
+def _finished_epochs(trainer: Any) -> int:
+    # `processed` runs ahead of `current_epoch` at the end of an epoch, where checkpoints are saved.
+    progress = trainer.fit_loop.epoch_progress.current
+    return int(max(trainer.current_epoch, progress.processed))

@@ -1,0 +1,14 @@
+"""The callback over `lightning.pytorch.Callback`."""
+
+from cosine_callbacks._optional import required
+
+with required("lightning.pytorch", "lightning"):
+    from lightning.pytorch import Callback
+
+from cosine_callbacks._trainer_callback import _TrainerCallback
+
+__all__ = ["CosineAnnealingCallback"]
+
+
+class CosineAnnealingCallback(_TrainerCallback, Callback):  # noqa: D101 - inherited
+    __doc__ = _TrainerCallback.__doc__
