@@ -11,6 +11,8 @@ from torch import Tensor
 from cosine_callbacks.formula import mix
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cosine_callbacks._parameters import Parameters
 
 
@@ -24,21 +26,30 @@ class ParamGroups:
         bases: The peak rate of each group.
         floors: The floor of each group.
         count: Updates this optimizer has done, where we count them ourselves.
-        depth: How many of its `step` calls are running inside one another.
+        position: The position whose rates were written last.
     """
 
     def __init__(
-        self, index: int, parameters: Parameters, bases: list[float], count: int = 0
+        self,
+        index: int,
+        parameters: Parameters,
+        bases: list[float],
+        saved_floors: Sequence[float] = (),
+        count: int = 0,
     ) -> None:
         """Check every floor; ValueError naming the group if one lies above its base."""
         self.index = index
         self.bases = bases
         self.count = count
-        self.depth = 0
         self.position = -1
         self._parameters = parameters
+        # Where the resumed run held a group at its rate, `_adopt` had found it below the floor.
+        held = [base == floor for base, floor in zip(bases, saved_floors, strict=False)]
+        held += [False] * (len(bases) - len(held))
         self.floors = [
-            self._floor(base, f"the rate of param group {k} of optimizer {index}")
+            base
+            if held[k]
+            else self._floor(base, f"the rate of param group {k} of optimizer {index}")
             for k, base in enumerate(bases)
         ]
         self._weight = (1.0, 1.0)

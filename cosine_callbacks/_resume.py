@@ -17,9 +17,13 @@ _SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
 
 
 def state_of(
-    interval: str, parameters: Parameters, cycles: Cycles, driven: list[ParamGroups]
+    interval: str,
+    parameters: Parameters,
+    cycles: Cycles,
+    epochs: int,
+    driven: list[ParamGroups],
 ) -> dict[str, Any]:
-    """Return curve, base rates and counts in types that `torch.load(weights_only=True)` reads.
+    """Return what a resumed run needs, in types that `torch.load(weights_only=True)` reads.
 
     The curve is the resolved one: the planned length stands in for `t_max=None`, and `filled` says
     that several cycles fill it.
@@ -32,8 +36,10 @@ def state_of(
         "filled": filled,
         **shape,
         "warmup": cycles.warmup,
+        "epochs": epochs,
         "optimizers": [
-            {"bases": [*d.bases], "floors": [*d.floors], "count": d.count} for d in driven
+            {"index": d.index, "bases": [*d.bases], "floors": [*d.floors], "count": d.count}
+            for d in driven
         ],
     }
 
@@ -46,10 +52,16 @@ def check(state: dict[str, Any]) -> None:
     """
     try:
         _cycles(state)
-        sound = state["interval"] in ("epoch", "step") and all(
-            isinstance(rate, float) and rate >= 0 and isinstance(each["count"], int)
-            for each in state["optimizers"]
-            for rate in (*each["bases"], *each["floors"])
+        sound = (
+            state["interval"] in ("epoch", "step")
+            and isinstance(state["epochs"], int)
+            and all(
+                isinstance(rate, float)
+                and rate >= 0
+                and isinstance(each["count"] + each["index"], int)
+                for each in state["optimizers"]
+                for rate in (*each["bases"], *each["floors"])
+            )
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         sound = False
@@ -83,16 +95,19 @@ def changes(
     Returns:
         One sentence, empty where nothing differs that sets a rate.
     """
+    saved = {each["index"]: each for each in old["optimizers"]}
     groups = [
-        (f"of param group {k} of optimizer {i}", was["bases"][k], was["floors"][k], base, floor)
-        for i, (was, now) in enumerate(zip(old["optimizers"], new["optimizers"], strict=False))
-        for k, (base, floor) in enumerate(zip(now["bases"], now["floors"], strict=True))
-        if k < len(was["bases"])
+        (f"of param group {k} of optimizer {now['index']}", *rates)
+        for now in new["optimizers"]
+        if (was := saved.get(now["index"]))
+        for k, rates in enumerate(
+            zip(was["bases"], was["floors"], now["bases"], now["floors"], strict=False)
+        )
     ]
     differs = [
         f"{name} {old[name]} -> {new[name]}"
         for name in new
-        if name != "optimizers" and old[name] != new[name]
+        if name not in ("epochs", "optimizers") and old[name] != new[name]
     ]
     shown = groups[:1]
     for group in groups:

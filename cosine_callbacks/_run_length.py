@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 
-def planned_length(trainer: Any, max_epochs: int | None, interval: str) -> int:
+def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: str) -> int:
     """Return the planned number of epochs or updates of the whole run, from its first epoch on.
 
     Lightning's `estimated_stepping_batches` misjudges loaders without a length,
@@ -15,25 +15,33 @@ def planned_length(trainer: Any, max_epochs: int | None, interval: str) -> int:
 
     Args:
         trainer: The Trainer, in `on_train_start`: only then does it know the number of batches.
+        t_max: The callback's, None or a part, for the message.
         max_epochs: The Trainer's, as it was before any callback changed it.
         interval: "epoch" or "step".
 
     Raises:
-        ValueError: The length is unknown or infinite; the message is the reason.
+        ValueError: The length is unknown or infinite.
     """
+
+    def unknown(reason: str) -> ValueError:
+        return ValueError(
+            f"t_max must be a number of {interval}s where the length of the run is unknown, got "
+            f"{t_max}, and {reason}; give t_max="
+        )
+
     batches = trainer.num_training_batches
     most_epochs = math.inf if max_epochs in (None, -1) else max_epochs
     most_updates = math.inf if trainer.max_steps == -1 else trainer.max_steps
     if interval == "step" and not trainer.lightning_module.automatic_optimization:
-        raise ValueError("in manual optimization the model decides how many updates a batch makes")
+        raise unknown("in manual optimization only the model knows how many updates a batch makes")
     if most_epochs == most_updates == math.inf:
-        raise ValueError("the Trainer has neither max_epochs nor max_steps")
+        raise unknown("the Trainer has neither max_epochs nor max_steps")
     if interval == "epoch" and most_updates == math.inf:
         return int(most_epochs)
     if batches == math.inf:
         if interval == "step" and most_epochs == math.inf:
             return int(most_updates)
-        raise ValueError("the training data has no length")
+        raise unknown("the training data has no length")
     epochs: float = 0
     updates: float = 0
     for (start, factor), (stop, _) in pairwise([*_accumulation(trainer), (math.inf, 0)]):

@@ -11,6 +11,7 @@ from cosine_callbacks import _resume
 from cosine_callbacks._param_groups import ParamGroups
 from cosine_callbacks._parameters import Parameters, show
 from cosine_callbacks._run_length import planned_length
+from cosine_callbacks._step_hooks import StepHooks, hookable
 from cosine_callbacks.formula import weight
 
 Interval = Literal["epoch", "step"]
@@ -95,7 +96,7 @@ class _TrainerCallback:
         self._fitting = self._prepared = self._started = self._counts = False
         self._resumed: dict[str, Any] = {}
         self._driven: list[ParamGroups] = []
-        self._hooks: list[Any] = []
+        self._hooks = StepHooks()
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
@@ -112,17 +113,14 @@ class _TrainerCallback:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""
-        if not self._started:  # a tuner saves and restores us before the run has begun
-            return self._resumed
-        return self._state()
+        # A tuner saves and restores us before the run has begun.
+        return self._state() if self._started else self._resumed
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state for `on_train_start`; `trainer.test` and the like have no use for it."""
         if self._fitting and state_dict:
             _resume.check(state_dict)
             self._resumed = state_dict
-
-    # Hooks, in the order in which Lightning calls them.
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Read max_epochs before StochasticWeightAveraging changes it, and forget the last run."""
@@ -141,7 +139,7 @@ class _TrainerCallback:
                 f"optimizers must be indices into the run's {len(present)} optimizers, got "
                 f"{self._indices}; leave out those that do not exist"
             )
-        self._configured = {}
+        self._configured: dict[int, list[float]] = {}
         for index in chosen:
             self._refuse_rivals(trainer, index)
             groups = trainer.optimizers[index].param_groups
@@ -159,8 +157,10 @@ class _TrainerCallback:
             driven.take_over(trainer.optimizers[driven.index].param_groups)
         self._started = True
         self._write(trainer, again=True)
-        if self._counts:
-            self._hook_steps(trainer)
+        for driven in self._driven if self._counts else ():
+            optimizer = trainer.optimizers[driven.index]
+            if hookable(optimizer):
+                self._hooks.attach(optimizer, partial(self._count, trainer, driven))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
@@ -169,14 +169,13 @@ class _TrainerCallback:
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Forget a `step` that was cut short by an exception which the model caught."""
-        for driven in self._driven:
-            driven.depth = 0
+        """Forget a `step` that was cut short."""
+        self._hooks.forget_cut_short()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         for driven in self._driven if self._counts else ():
-            if trainer.optimizers[driven.index] is optimizer and not _hookable(optimizer):
+            if trainer.optimizers[driven.index] is optimizer and not hookable(optimizer):
                 self._write(trainer)
                 driven.count += 1
 
@@ -186,6 +185,9 @@ class _TrainerCallback:
         """Write the rate of the next update."""
         if self._interval == "step":
             self._write(trainer)
+        elif batch_idx + 1 >= trainer.num_training_batches:
+            # Lightning up to 2.4, resumed from a checkpoint saved here, enters this epoch again.
+            self._finished = trainer.current_epoch + 1
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
@@ -193,23 +195,17 @@ class _TrainerCallback:
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""
-        self._unhook_steps()
+        self._hooks.remove()
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Leave no hook behind."""
-        self._unhook_steps()
-
-    # What the hooks do.
+        self._hooks.remove()
 
     def _refuse_rivals(self, trainer: Any, index: int) -> None:
-        rivals = [
-            repr(callback)
-            for callback in _ours(trainer)
-            if callback is not self and index in (callback._indices or [index])  # noqa: SLF001
-        ]
-        rivals += [
-            f"{type(s).__name__} from configure_optimizers" for s in _schedulers(trainer, index)
-        ]
+        others = [callback for callback in _ours(trainer) if callback is not self]
+        rivals = [repr(o) for o in others if index in (o._indices or [index])]  # noqa: SLF001
+        names = (type(scheduler).__name__ for scheduler in _schedulers(trainer, index))
+        rivals += [f"{name} from configure_optimizers" for name in names]
         if rivals:
             raise ValueError(
                 f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
@@ -235,40 +231,37 @@ class _TrainerCallback:
         )
         planned = 0
         if not isinstance(self._parameters.t_max, int):
-            try:
-                planned = planned_length(trainer, self._max_epochs, self._interval)
-            except ValueError as reason:
-                raise ValueError(
-                    f"t_max must be a number of {self._interval}s where the run has no known "
-                    f"length, got {self._parameters.t_max}: {reason}; give t_max="
-                ) from None
-        self._cycles = self._parameters.layout(trainer.strategy.broadcast(planned))
+            limits = self._parameters.t_max, self._max_epochs, self._interval
+            planned = trainer.strategy.broadcast(planned_length(trainer, *limits))
+        self._cycles = self._parameters.layout(planned)
         counts = {driven.index: driven.count for driven in self._driven if trainer.global_step}
-        states = self._resumed.get("optimizers", [{}] * len(self._configured))
+        saved = {state["index"]: state for state in self._resumed.get("optimizers", [])}
         driven = []
-        for (index, rates), state in zip(self._configured.items(), states, strict=True):
-            groups = trainer.optimizers[index].param_groups
-            bases = self._bases(groups, rates, state.get("bases", []))
-            count = state.get("count", counts.get(index, 0))
-            driven.append(ParamGroups(index, self._parameters, bases, count))
+        for index, rates in self._configured.items():
+            none = {"bases": [], "floors": [], "count": counts.get(index, 0)}
+            state = saved.get(index, none)
+            bases = self._bases(trainer.optimizers[index].param_groups, rates, state["bases"])
+            driven.append(
+                ParamGroups(index, self._parameters, bases, state["floors"], state["count"])
+            )
         self._lost_count = self._counts and trainer.global_step and not (self._resumed or counts)
         self._driven = driven
+        self._finished = self._resumed.get("epochs", 0)
         self._prepared = True
 
     def _warn_of_changes(self, trainer: Any) -> None:
         sentence = ""
-        if self._resumed:
-            new = self._state()
-            sentence = _resume.changes(
-                self._resumed, new, self._cycles, partial(self._position, trainer, self._driven[0])
-            )
+        if self._resumed and self._driven:
+            position = partial(self._position, trainer, self._driven[0])
+            sentence = _resume.changes(self._resumed, self._state(), self._cycles, position)
         elif self._lost_count:
             sentence = f"the checkpoint has no state of {self!r}, which counts the updates from 0"
         if sentence and trainer.is_global_zero:
             warnings.warn(sentence, stacklevel=2)
 
     def _state(self) -> dict[str, Any]:
-        return _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
+        done = self._finished, self._driven
+        return _resume.state_of(self._interval, self._parameters, self._cycles, *done)
 
     def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""
@@ -285,34 +278,15 @@ class _TrainerCallback:
 
     def _position(self, trainer: Any, driven: ParamGroups, interval: str) -> int:
         if interval == "epoch":
-            return _finished_epochs(trainer)
+            # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
+            processed = trainer.fit_loop.epoch_progress.current.processed
+            return int(max(trainer.current_epoch, processed, self._finished))
         return driven.count if self._counts else int(trainer.global_step)
 
-    def _hook_steps(self, trainer: Any) -> None:
-        """Count each optimizer's own updates: Lightning's global_step counts those of all."""
-
-        def before(driven: ParamGroups, *_: Any) -> None:
-            driven.depth += 1
-
-        def after(driven: ParamGroups, *_: Any) -> None:
-            driven.depth -= 1
-            # An optimizer whose step calls its base class's fires twice; a tuner puts other
-            # callbacks in our place for a while.
-            if driven.depth == 0 and self in trainer.callbacks:
-                driven.count += 1
-                self._write_one(trainer, driven, driven.count)
-
-        for driven in self._driven:
-            optimizer = trainer.optimizers[driven.index]
-            if _hookable(optimizer):
-                self._hooks += [
-                    optimizer.register_step_pre_hook(partial(before, driven)),
-                    optimizer.register_step_post_hook(partial(after, driven)),
-                ]
-
-    def _unhook_steps(self) -> None:
-        while self._hooks:
-            self._hooks.pop().remove()
+    def _count(self, trainer: Any, driven: ParamGroups) -> None:
+        if self in trainer.callbacks:  # else a tuner has put others in our place for a while
+            driven.count += 1
+            self._write_one(trainer, driven, driven.count)
 
 
 def _ours(trainer: Any) -> list[_TrainerCallback]:
@@ -327,14 +301,3 @@ def _schedulers(trainer: Any, index: int) -> list[Any]:
     optimizer = trainer.optimizers[index]
     same = (optimizer, getattr(optimizer, "optimizer", optimizer))
     return [c.scheduler for c in configs if any(c.scheduler.optimizer is each for each in same)]
-
-
-def _hookable(optimizer: Any) -> bool:
-    """Say whether torch has made this class's `step` fire hooks."""
-    return hasattr(type(optimizer).step, "hooked")
-
-
-def _finished_epochs(trainer: Any) -> int:
-    # `processed` runs ahead of `current_epoch` at the end of an epoch, where checkpoints are saved.
-    progress = trainer.fit_loop.epoch_progress.current
-    return int(max(trainer.current_epoch, progress.processed))

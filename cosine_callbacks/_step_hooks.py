@@ -1,0 +1,46 @@
+"""Hear of every update of a torch optimizer, once each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def hookable(optimizer: Any) -> bool:
+    """Say whether torch has made this class's `step` fire hooks."""
+    return hasattr(type(optimizer).step, "hooked")
+
+
+class StepHooks:
+    """Hooks on several optimizers, removed together."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._handles: list[Any] = []
+        self._running: dict[int, int] = {}  # by optimizer: calls of `step` inside one another
+
+    def attach(self, optimizer: Any, done: Callable[[], None]) -> None:
+        """Call `done` after each update of this optimizer."""
+        key, running = id(optimizer), self._running
+
+        def before(*_: Any) -> None:
+            running[key] = running.get(key, 0) + 1
+
+        def after(*_: Any) -> None:
+            running[key] -= 1
+            if not running[key]:  # a step that calls its base class's step fires twice
+                done()
+
+        self._handles.append(optimizer.register_step_pre_hook(before))
+        self._handles.append(optimizer.register_step_post_hook(after))
+
+    def forget_cut_short(self) -> None:
+        """Call where no step runs: one may have ended in an exception that the model caught."""
+        self._running.clear()
+
+    def remove(self) -> None:
+        """Leave no hook on any optimizer."""
+        while self._handles:
+            self._handles.pop().remove()
