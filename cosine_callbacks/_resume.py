@@ -25,15 +25,15 @@ def state_of(
 ) -> dict[str, Any]:
     """Return what a resumed run needs, in types that `torch.load(weights_only=True)` reads.
 
-    The curve is the resolved one: the planned length stands in for `t_max=None`, and `filled` says
-    that several cycles fill it.
+    The curve is the resolved one: t_max is the first cycle's length in units, and `planned` the
+    length that several cycles fill, or 0.
     """
     filled = parameters.t_max is None and len(cycles.ends) > 1
     shape = {name: getattr(parameters, name) for name in _SHAPE}
     return {
         "interval": interval,
-        "t_max": cycles.ends[-1] if filled else cycles.ends[0],
-        "filled": filled,
+        "t_max": cycles.ends[0],
+        "planned": cycles.ends[-1] if filled else 0,
         **shape,
         "warmup": cycles.warmup,
         "epochs": epochs,
@@ -76,9 +76,8 @@ def _cycles(state: dict[str, Any]) -> Cycles:
     shape = {name: state[name] for name in _SHAPE}
     if not state["warmup"]:
         shape["warmup_start_ratio"] = None
-    return Parameters(t_max=None if state["filled"] else state["t_max"], **shape).layout(
-        state["t_max"]
-    )
+    planned = state["planned"]
+    return Parameters(t_max=None if planned else state["t_max"], **shape).layout(planned)
 
 
 def changes(
@@ -104,10 +103,14 @@ def changes(
             zip(was["bases"], was["floors"], now["bases"], now["floors"], strict=False)
         )
     ]
+    old_cycles = _cycles(old)
+    unread = {"epochs", "optimizers"}
+    if len(old_cycles.ends) == len(cycles.ends) and old_cycles.ends[-1] == cycles.ends[-1]:
+        unread |= {"planned"}  # the same cycles, whether they fill the run or are counted
     differs = [
         f"{name} {old[name]} -> {new[name]}"
         for name in new
-        if name not in ("epochs", "optimizers") and old[name] != new[name]
+        if name not in unread and old[name] != new[name]
     ]
     shown = groups[:1]
     for group in groups:
@@ -120,7 +123,7 @@ def changes(
     if not (differs and shown):
         return ""
     owner, old_base, old_floor, base, floor = shown[0]
-    w, on = weight(_cycles(old), position(old["interval"]))
+    w, on = weight(old_cycles, position(old["interval"]))
     before = mix(old_floor * on, old_base, w)
     w, on = weight(cycles, position(new["interval"]))
     after = mix(floor * on, base, w)
