@@ -29,10 +29,10 @@ def indices(name: str, value: Any) -> int | list[int]:
 
 
 def _read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
-    if isinstance(value, str):  # as the command line gives it
-        for kind in (float, int):
-            with suppress(ValueError):
-                value = kind(value)
+    for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
+        with suppress(ValueError):
+            value = kind(value)
+            break
     try:
         return check(name, value)
     except ValueError:

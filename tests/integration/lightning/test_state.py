@@ -1,0 +1,200 @@
+"""Building the callback, and what it saves."""
+
+import copy
+import io
+import pickle
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
+
+WRONG = {
+    "t_max": [(0, ValueError), (-1, ValueError), (float("nan"), ValueError), (8.0, ValueError)],
+    "lr_min": [(-1, ValueError), (float("inf"), ValueError), (None, TypeError)],
+    "lr_initial": [(0, ValueError), (float("nan"), ValueError), (True, TypeError)],
+    "lr_min_ratio": [(1.5, ValueError), ("0.1", TypeError)],
+    "interval": [("batch", ValueError), (None, TypeError), (["step"], TypeError)],
+    "warmup": [(1.0, ValueError), (-1, ValueError), (None, TypeError)],
+    "warmup_start_ratio": [(2, ValueError), (0.5, ValueError)],
+    "cycles": [(0, ValueError), (1.5, ValueError), (None, ValueError)],
+    "t_mult": [(0, ValueError), (1.5, ValueError), (None, TypeError)],
+    "peak_decay": [(0, ValueError), (1.1, ValueError)],
+    "optimizers": [
+        (-1, ValueError),
+        ([], ValueError),
+        ([0, 0], ValueError),
+        (True, TypeError),
+        ([False], TypeError),
+        ("0", TypeError),
+        (0.0, ValueError),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [(name, value, error) for name, cases in WRONG.items() for value, error in cases]
+    + [("t_max", value, TypeError) for value in (True, "10", [10])],
+)
+def test_m1_m2_bad_arguments_are_refused_when_built(name, value, error):
+    # cycles=None alone lacks a t_max, and that is the argument to give.
+    named = "t_max" if (name, value) == ("cycles", None) else name
+    with pytest.raises(error, match=rf"^{named} ") as refused:
+        CosineAnnealingCallback(**{name: value})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"lr_min": 0.1, "lr_min_ratio": 0.1}, "lr_min and lr_min_ratio"),
+        ({"lr_min": 0.5, "lr_initial": 0.1}, "lr_min must not lie above lr_initial"),
+        ({"t_max": 5, "warmup": 5}, "warmup must leave"),
+    ],
+    ids=["two-floors", "floor-above", "warmup-too-long"],
+)
+def test_contradictions_are_refused_when_built(options, named):
+    with pytest.raises(ValueError, match=named):
+        CosineAnnealingCallback(**options)
+
+
+def test_positional_arguments_and_numpy_numbers():
+    built = CosineAnnealingCallback(np.int64(10), np.float64(0.001), optimizers=np.int32(0))
+    assert repr(built) == "CosineAnnealingCallback(t_max=10, lr_min=0.001, optimizers=[0])"
+
+
+def test_repr_builds_an_equal_callback():
+    for built in (
+        CosineAnnealingCallback(),
+        CosineAnnealingCallback(10, 0.001, interval="step", optimizers=[1, 0], warmup=0.1),
+    ):
+        namespace = {"CosineAnnealingCallback": CosineAnnealingCallback}
+        assert repr(eval(repr(built), namespace)) == repr(built)  # noqa: S307 - our own repr
+
+
+def test_the_callback_is_a_normal_one():
+    callback = CosineAnnealingCallback(10)
+    assert isinstance(callback, pl.Callback)
+    assert repr(copy.deepcopy(callback)) == repr(pickle.loads(pickle.dumps(callback)))  # noqa: S301
+    assert "SGDR" in CosineAnnealingCallback.__doc__
+
+
+def test_the_state_key_names_no_hyperparameter():
+    key = "CosineAnnealingCallback{'optimizers': None}"
+    assert CosineAnnealingCallback(10, 0.01).state_key == CosineAnnealingCallback().state_key == key
+    one = "CosineAnnealingCallback{'optimizers': [1]}"
+    assert CosineAnnealingCallback(optimizers=1).state_key == one
+    assert CosineAnnealingCallback(optimizers=[1]).state_key == one
+
+
+def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
+    callback = CosineAnnealingCallback(interval="step", warmup=0.1, cycles=2)
+    fit(Model(), callback, max_epochs=2).save_checkpoint(tmp_path / "run.ckpt")
+    saved = torch.load(tmp_path / "run.ckpt", weights_only=True)["callbacks"]
+    state = saved[callback.state_key]
+    assert state == {
+        "interval": "step",
+        "t_max": 10,
+        "planned": 20,
+        "warmup": 1,
+        "warmup_start_ratio": None,
+        "cycles": 2,
+        "t_mult": 1,
+        "peak_decay": 1.0,
+        "epochs": 0,
+        "optimizers": [{"index": 0, "bases": [0.1], "floors": [0.0], "count": 0}],
+    }
+
+
+def test_there_is_no_state_before_a_run():
+    assert CosineAnnealingCallback().state_dict() == {}
+
+
+def edited(tmp_path, **changes):
+    """Save a run of 5 updates with our state changed, and return the file and the state."""
+    callback = CosineAnnealingCallback(10, interval="step")
+    fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
+    checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
+    state = checkpoint["callbacks"][callback.state_key]
+    state.update(changes)
+    for gone in [name for name, value in state.items() if value == "gone"]:
+        del state[gone]
+    torch.save(checkpoint, tmp_path / "run.ckpt")
+    return tmp_path / "run.ckpt"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"t_max": -1},
+        {"t_max": "gone"},
+        {"interval": "hour"},
+        {"epochs": None},
+        {"optimizers": 3},
+        {"optimizers": [{"index": 0, "bases": ["0.1"], "floors": [0.0], "count": 0}]},
+        {"optimizers": [{"index": 0, "bases": [float("nan")], "floors": [0.0], "count": 0}]},
+        {"optimizers": [{"index": "0", "bases": [0.1], "floors": [0.0], "count": 0}]},
+    ],
+    ids=str,
+)
+def test_a_foreign_state_is_refused_in_one_sentence(tmp_path, changes):
+    checkpoint = edited(tmp_path, **changes)
+    model = Model()
+    attempt = trainer(CosineAnnealingCallback(10, interval="step"), max_steps=10)
+    with pytest.raises(ValueError, match="must be one that it saved") as refused:
+        attempt.fit(model, ckpt_path=checkpoint)
+    assert "\n" not in str(refused.value)
+    assert model.used == []
+
+
+def test_other_stages_ignore_the_state(tmp_path):
+    class Tested(Model):
+        def test_step(self, batch, batch_idx):
+            pass
+
+        def test_dataloader(self):
+            return self.train_dataloader()
+
+    callback = CosineAnnealingCallback(10, interval="step")
+    fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
+    fresh = CosineAnnealingCallback(10, interval="step")
+    tester = trainer(fresh)
+    tester.test(Tested(), ckpt_path=tmp_path / "run.ckpt", verbose=False)
+    assert fresh.state_dict() == {}
+    before = copy.deepcopy(callback.state_dict())
+    trainer(callback).test(Tested(), ckpt_path=tmp_path / "run.ckpt", verbose=False)
+    assert callback.state_dict() == before
+
+
+def test_a_fitted_callback_can_be_pickled():
+    callback = CosineAnnealingCallback(10, interval="step")
+    fit(Model(), callback, max_steps=5)
+    loaded = torch.load(io.BytesIO(saved(callback)), weights_only=False)
+    assert loaded.state_dict() == callback.state_dict()
+
+
+def saved(thing):
+    file = io.BytesIO()
+    torch.save(thing, file)
+    return file.getvalue()
+
+
+def test_a_refused_run_changes_no_key_of_any_group():
+    model = Model(lr=1e-3)
+    attempt = trainer(CosineAnnealingCallback(10, 0.01), max_epochs=1)
+    with pytest.raises(ValueError, match=re.escape("the rate of param group 0 of optimizer 0")):
+        attempt.fit(model)
+    (group,) = attempt.optimizers[0].param_groups
+    fresh = torch.optim.SGD(model.parameters(), lr=1e-3).param_groups[0]
+    assert {k: v for k, v in group.items() if k != "params"} == {
+        k: v for k, v in fresh.items() if k != "params"
+    }
+
+
+def test_the_example_of_the_docstring():
+    assert "CosineAnnealingCallback(t_max=10, lr_min=0.001)" in CosineAnnealingCallback.__doc__
+    built = CosineAnnealingCallback(t_max=10, lr_min=0.001)
+    assert repr(built) == "CosineAnnealingCallback(t_max=10, lr_min=0.001)"
