@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
+from parts import CosineAnnealingCallback, Model, fit, pl
 
 
 class Killed(Model):

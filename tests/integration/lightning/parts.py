@@ -5,6 +5,9 @@ The same tests run against both Lightning packages; tox says which one must be t
 
 import importlib
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -65,3 +68,20 @@ def fit(model, *callbacks, ckpt_path=None, **options):
     made = trainer(*callbacks, **options)
     made.fit(model, ckpt_path=ckpt_path)
     return made
+
+
+def run_program(name, *arguments):
+    """Run one of the programs in this folder, which import this module as `parts`.
+
+    The checkout stays off the path of the new process: it uses the installed package, as we do.
+    """
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, here / name, *arguments],
+        env={**os.environ, "PYTHONPATH": str(here)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -2,10 +2,10 @@
 
 import json
 import math
-import subprocess
-import sys
 
 import pytest
+
+from tests.integration.lightning.parts import run_program
 
 RUNS = {
     "C7-uneven-data-accumulated": {
@@ -23,10 +23,7 @@ RUNS = {
 def test_all_ranks_agree(tmp_path, strategy, name):
     case = RUNS[name]
     spec = json.dumps({**case, "strategy": strategy, "folder": str(tmp_path)})
-    program = "tests.integration.lightning.two_processes"
-    command = [sys.executable, "-P", "-m", program, spec]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_program("two_processes.py", spec)
     first, second = (json.loads((tmp_path / f"rank{rank}").read_text()) for rank in range(2))
     assert first == second
     right = [0.05 * (1 + math.cos(math.pi * e / case["planned"])) for e in range(case["planned"])]

@@ -3,14 +3,12 @@
 import json
 import math
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, run_program
 
 
 class Saver(pl.callbacks.Checkpoint):
@@ -81,18 +79,7 @@ def test_from_every_checkpoint(tmp_path, options, accumulate):
 def test_sigkill_at_ten_points(tmp_path, interval):
     points = [1, 3, 5, 8, 9, 12, 16, 19, 23, 26]
     options = {"interval": interval, "lr_min": 0.001}
-    program = "tests.integration.lightning.killed_run"
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        program,
-        tmp_path,
-        json.dumps(options),
-        json.dumps(points),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_program("killed_run.py", tmp_path, json.dumps(options), json.dumps(points))
     straight = Model(batches=7)
     fit(straight, CosineAnnealingCallback(**options), max_epochs=4)
     by_step = {step: lr for step, _, lr in straight.used}

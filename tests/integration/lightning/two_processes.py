@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 import torch
+from parts import CosineAnnealingCallback, Model, fit
 from torch.utils.data import DataLoader, TensorDataset
-
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit
 
 
 class Ranked(Model):
