@@ -70,7 +70,7 @@ def whole_or_part(
     plain = number(name, value)
     if isinstance(plain, float) and low_part <= plain <= high_part:
         return plain
-    return whole(name, plain, low)
+    return whole(name, value, low)
 
 
 def real(name: str, value: Any, low: float, high: float, interval: str) -> float:

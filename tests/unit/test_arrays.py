@@ -1,0 +1,150 @@
+"""NumPy arrays give bit for bit what their elements give, whatever the dtype."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosine_callbacks import CosineAnnealing, cosine_annealing
+
+from .truth import boundaries, lengths, schedules
+
+KINDS = {
+    "plain": {},
+    "warmup": {"warmup": 3, "lr_min": 0.01},
+    "equal": {"cycles": 3, "peak_decay": 0.5},
+    "growing": {"cycles": 3, "t_mult": 2, "peak_decay": 0.7, "warmup": 0.2},
+}
+each_kind = pytest.mark.parametrize("given", KINDS.values(), ids=KINDS)
+
+
+def same(rates, numbers):
+    assert type(rates) is np.ndarray
+    assert rates.dtype == np.float64
+    assert rates.ravel().tolist() == numbers
+
+
+@settings(max_examples=300)
+@given(schedules(t_max=lengths | st.integers(1, 2**53)), st.data())
+def test_equal_bits(schedule, data):
+    ends = [e for e in boundaries(schedule) if e < 2**53]
+    whole = st.sampled_from([0, *ends]).flatmap(lambda e: st.integers(e - 2, e + 2))
+    whole |= st.integers(-5, max(ends, default=10) + 5)
+    es = data.draw(st.lists(whole, min_size=1, max_size=30))
+    same(schedule(np.array(es)), [schedule(e) for e in es])
+    same(schedule(np.array(es, float)), [schedule(e) for e in es])
+    es = [e + data.draw(st.sampled_from([0.25, 0.5, 0.75])) for e in es]
+    same(schedule(np.array(es)), [schedule(e) for e in es])
+    same(schedule.factor(np.array(es)), [schedule.factor(e) for e in es])
+
+
+@given(schedules(t_max=st.integers(2**53, 2**63 - 1), cycles=st.just(1)), st.data())
+def test_equal_bits_of_the_largest_integers(schedule, data):
+    es = data.draw(st.lists(st.integers(-5, 2**63 - 1), min_size=1))
+    same(schedule(np.array(es)), [schedule(e) for e in es])
+
+
+def test_equal_bits_of_many_decayed_peaks():
+    schedule = CosineAnnealing(0.1, 2, cycles=None, peak_decay=0.987654321)
+    same(schedule(np.arange(20_000)), [schedule(e) for e in range(20_000)])
+
+
+@each_kind
+@pytest.mark.parametrize("dtype", [*np.typecodes["AllInteger"], *np.typecodes["Float"]])
+def test_every_dtype(given, dtype):
+    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    same(schedule(np.arange(100, dtype=dtype)), [schedule(e) for e in range(100)])
+    long = CosineAnnealing(0.1, 10**9)
+    same(long(np.array([1, 100], dtype)), [long(1), long(100)])
+
+
+def test_small_integers_do_not_overflow():
+    schedule = CosineAnnealing(0.1, 1000, 0.01, cycles=4, warmup=300)
+    es = [-128, -1, 0, 1, 126, 127]
+    same(schedule(np.array(es, np.int8)), [schedule(e) for e in es])
+
+
+def test_unsigned_positions_beyond_int64_are_the_end():
+    es = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
+    same(CosineAnnealing(0.1, 10, 0.01)(es), [0.1, 0.01, 0.01, 0.01])
+    same(CosineAnnealing(0.1, 2**63 - 1, 0.01)(es), [0.1, 0.01, 0.01, 0.01])
+
+
+@each_kind
+def test_nan_stays_nan_and_infinity_is_the_end(given):
+    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    rates = schedule(np.array([math.nan, 5, -math.inf, math.inf, 1e300, math.nan]))
+    assert np.isnan(rates).tolist() == [True, False, False, False, False, True]
+    floor = schedule.lr_min
+    assert rates[1:5].tolist() == [schedule(5), schedule(0), floor, floor]
+    assert schedule(math.inf) == floor
+
+
+@each_kind
+def test_shapes_views_and_subclasses(given):
+    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    es = np.arange(12).reshape(3, 4)
+    es.setflags(write=False)
+    assert schedule(es).shape == (3, 4)
+    same(schedule(es), [schedule(e) for e in range(12)])
+    same(schedule(es.T[::2, ::-1]), [schedule(e) for e in es.T[::2, ::-1].ravel().tolist()])
+    same(schedule(np.matrix([[1, 2], [3, 4]])), [schedule(e) for e in (1, 2, 3, 4)])
+    same(schedule(np.array([5])), [schedule(5)])
+    same(schedule(np.array([])), [])
+    assert schedule(np.empty((0, 3), int)).shape == (0, 3)
+    assert es.tolist() == np.arange(12).reshape(3, 4).tolist()
+
+
+@pytest.mark.parametrize(
+    "e",
+    [np.array(5), np.array(5.0), np.int8(5), np.uint64(5), np.float16(5), np.float32(5)],
+    ids=repr,
+)
+def test_numpy_scalars_and_0d_arrays_give_plain_floats(e):
+    schedule = CosineAnnealing(0.1, 10, cycles=None, t_mult=2, warmup=2)
+    for rate in (schedule(e), schedule.factor(e), cosine_annealing(e, lr_initial=0.1, t_max=10)):
+        assert type(rate) is float
+    assert schedule(e) == schedule(5)
+
+
+def test_the_bare_formula_takes_arrays():
+    rates = cosine_annealing(np.array([0, 5, 10, 11]), lr_initial=0.1, lr_min=0.02, t_max=10)
+    same(rates, [0.1, pytest.approx(0.06, rel=1e-15), 0.02, 0.02])
+
+
+@pytest.mark.parametrize(
+    "e",
+    [
+        np.array([True, False]),
+        np.array(["1", "2"]),
+        np.array([b"1"]),
+        np.array([1, None], object),
+        np.array([1 + 0j]),
+        np.array(["2020-01-01"], "datetime64[D]"),
+        np.array([1], "timedelta64[s]"),
+        np.array([(1,)], [("e", int)]),
+    ],
+    ids=lambda e: str(e.dtype),
+)
+def test_arrays_of_other_kinds_are_refused(e):
+    with pytest.raises(TypeError, match=r"^e must hold integers or floats, got dtype .*; convert"):
+        CosineAnnealing(0.1, 10)(e)
+
+
+@pytest.mark.parametrize("e", [[1, 2], (1,), range(3), {}], ids=repr)
+def test_other_sequences_are_refused(e):
+    with pytest.raises(TypeError, match=r"^e must be a number, got .*; give an int or float"):
+        CosineAnnealing(0.1, 10)(e)
+
+
+@pytest.mark.parametrize(
+    "e", [np.array([1, math.inf]), np.array(math.inf), np.float32("inf"), math.inf], ids=repr
+)
+def test_without_a_last_cycle_there_is_no_end(e):
+    schedule = CosineAnnealing(0.1, 10, cycles=None)
+    with pytest.raises(ValueError, match=r"^e must be finite with cycles=None, got inf; give"):
+        schedule(e)
+    assert schedule(-math.inf) == schedule(np.array([-math.inf]))[0] == 0.1
+    assert math.isnan(schedule(np.array([math.nan]))[0])

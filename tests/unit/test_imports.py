@@ -1,0 +1,111 @@
+"""What an import brings along, and what is said where a framework is missing."""
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from cosine_callbacks._optional import required
+
+PACKAGE_ALONE = """
+import sys
+
+FRAMEWORKS = {"jax", "keras", "lightning", "numpy", "pytorch_lightning", "tensorflow", "torch"}
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        assert name.partition(".")[0] not in FRAMEWORKS, name
+
+sys.meta_path.insert(0, Watch())
+import cosine_callbacks
+assert "numpy" not in sys.modules
+assert sorted(cosine_callbacks.__all__) == ["CosineAnnealing", "cosine_annealing"]
+
+schedule = cosine_callbacks.CosineAnnealing(0.1, 10, 0.001, cycles=2, t_mult=2, warmup=2)
+print(schedule, schedule(10), schedule.factor(30), schedule.to_dict()["warmup"])
+print(cosine_callbacks.cosine_annealing(0, lr_initial=0.1, t_max=10))
+for e in (None, [1]):
+    try:
+        schedule(e)
+    except TypeError as error:
+        print(error)
+assert "numpy" not in sys.modules
+"""
+
+
+def test_numbers_need_nothing_but_the_standard_library():
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PACKAGE_ALONE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        (
+            "CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001, warmup=2, cycles=2, t_mult=2) "
+            "0.1 0.01 2"
+        ),
+        "0.1",
+        "e must be a number, got None (NoneType); give an int or float",
+        "e must be a number, got [1] (list); give an int or float",
+    ]
+
+
+@pytest.mark.parametrize("framework", ["no_such_framework", "no_such_framework.sub"])
+def test_a_missing_framework_is_named_with_its_extra(framework):
+    sentence = rf"^{framework} is not installed; run: pip install 'cosine-callbacks\[some-extra\]'$"
+    with (
+        pytest.raises(ModuleNotFoundError, match=sentence) as caught,
+        required(framework, "some-extra"),
+    ):
+        import_module(framework)
+    assert caught.value.name == "no_such_framework"
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize(
+    "inside", ["another_missing_module", "json.no_such_part", "no_such_framework_2"]
+)
+@pytest.mark.parametrize("framework", ["no_such_framework", "json"])
+def test_what_fails_inside_a_framework_surfaces_as_it_is(framework, inside):
+    with (
+        pytest.raises(ModuleNotFoundError, match=rf"^No module named '{inside}'") as caught,
+        required(framework, "extra"),
+    ):
+        import_module(inside)
+    assert caught.value.name == inside
+
+
+@pytest.mark.parametrize("error", [ImportError, ValueError, ModuleNotFoundError])
+def test_other_errors_pass_through(error):
+    raised = error("something else")
+    with pytest.raises(error) as caught, required("json", "extra"):
+        raise raised
+    assert caught.value is raised
+
+
+def test_nothing_happens_where_nothing_is_missing():
+    with required("json", "extra"):
+        import json
+    assert json
+
+
+@pytest.mark.parametrize(
+    ("adapter", "framework", "extra"),
+    [
+        ("lightning", "lightning.pytorch", "lightning"),
+        ("pytorch_lightning", "pytorch_lightning", "pytorch-lightning"),
+        ("keras", "keras", "keras"),
+        ("tensorflow", "tensorflow", "tensorflow"),
+    ],
+)
+def test_an_adapter_without_its_framework_names_the_extra(adapter, framework, extra):
+    top = framework.partition(".")[0]
+    program = f"import sys; sys.modules[{top!r}] = None; import cosine_callbacks.{adapter}"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    sentence = f"{framework} is not installed; run: pip install 'cosine-callbacks[{extra}]'"
+    assert run.stderr.splitlines()[-1] == f"ModuleNotFoundError: {sentence}"

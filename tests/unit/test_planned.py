@@ -1,0 +1,131 @@
+"""Cycles laid out over a run whose length only a trainer knows."""
+
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from math import floor, inf, nan
+from time import perf_counter
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from cosine_callbacks._parameters import Parameters
+
+
+@pytest.mark.parametrize(
+    ("given", "planned", "ends"),
+    [
+        ({}, 10, [10]),
+        ({}, 1, [1]),
+        ({"cycles": 2}, 10, [5, 10]),
+        ({"cycles": 2}, 11, [6, 11]),  # 5.5 is rounded up
+        ({"cycles": 4}, 10, [3, 5, 8, 10]),  # 2.5 and 7.5 too
+        ({"cycles": 3}, 10, [3, 7, 10]),
+        ({"cycles": 3}, 3, [1, 2, 3]),
+        ({"cycles": 3, "t_mult": 2}, 70, [10, 30, 70]),
+        ({"cycles": 3, "t_mult": 2}, 10, [1, 4, 10]),
+        ({"cycles": 3, "t_mult": 2}, 4, [1, 2, 4]),
+        ({"cycles": 2, "t_mult": 3}, 2, [1, 2]),  # 0.5 is rounded up
+        ({"t_max": 1.0}, 10, [10]),
+        ({"t_max": 0.5}, 10, [5]),
+        ({"t_max": 0.26}, 10, [3]),
+        ({"t_max": 0.001}, 10, [1]),
+        ({"t_max": 5e-324}, 10**9, [1]),
+        ({"t_max": 0.5, "cycles": 2}, 10, [5, 10]),
+        ({"t_max": 0.25, "cycles": 3, "t_mult": 2}, 100, [25, 75, 175]),
+        ({"t_max": 1, "cycles": 3}, 10, [1, 2, 3]),
+        ({"t_max": 7}, 10, [7]),
+        ({"t_max": 7}, 0, [7]),
+    ],
+)
+def test_ends(given, planned, ends):
+    assert list(Parameters(**given).layout(planned).ends) == ends
+
+
+@given(st.integers(1, 10**6), st.integers(1, 60), st.integers(1, 4))
+def test_filling_rounds_half_up_and_ends_exactly(planned, cycles, t_mult):
+    sums = list(accumulate(t_mult**i for i in range(cycles)))
+    ends = [floor(Fraction(planned * part, sums[-1]) + Fraction(1, 2)) for part in sums]
+    parameters = Parameters(cycles=cycles, t_mult=t_mult)
+    if all(start < end for start, end in pairwise([0, *ends])):
+        assert list(parameters.layout(planned).ends) == ends
+        assert ends[-1] == planned
+    else:
+        with pytest.raises(ValueError, match=r"^cycles must each get at least one unit"):
+            parameters.layout(planned)
+
+
+@pytest.mark.parametrize(
+    ("given", "planned"),
+    [
+        ({}, 0),
+        ({"cycles": 3}, 0),
+        ({"cycles": 3}, 2),
+        ({"cycles": 11}, 10),
+        ({"cycles": 10**18}, 10**12),
+        ({"cycles": 10**18}, 10**18 - 1),
+        ({"cycles": 10**18, "t_mult": 2}, 10**12),
+        ({"cycles": 10**18, "t_mult": 2**63 - 1}, 10**18),
+    ],
+)
+def test_cycles_of_no_unit_are_refused_at_once(given, planned):
+    started = perf_counter()
+    cure = rf"^cycles must each get .* planned {planned}, got .* give fewer cycles or t_max="
+    with pytest.raises(ValueError, match=cure):
+        Parameters(**given).layout(planned)
+    assert perf_counter() - started < 1
+
+
+@given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))
+def test_a_part_of_the_run(part, planned):
+    t_max = max(1, round(part * planned))
+    assert list(Parameters(t_max=part).layout(planned).ends) == [t_max]
+    assume(planned > 1)
+    assert Parameters(t_max=part, warmup=0.25).layout(planned).warmup == round(t_max / 4)
+
+
+def test_warmup_is_checked_against_the_planned_first_cycle():
+    parameters = Parameters(warmup=5, cycles=2)
+    assert parameters.layout(12).warmup == 5
+    with pytest.raises(ValueError, match=r"^warmup must leave .* 5, got 5; shorten warmup"):
+        parameters.layout(10)
+    assert Parameters(warmup=0.1).layout(100) == ((100,), 10, 1 / 11, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "last", "ends"),
+    [
+        ({"t_max": 10, "cycles": None}, 35, [10, 20, 30]),
+        ({"t_max": 10, "cycles": 2}, 35, [10, 20]),
+        ({"t_max": 10, "cycles": None}, 10, [10]),
+        ({"t_max": 10, "cycles": None, "t_mult": 2}, 70, [10, 30, 70]),
+        ({"t_max": 10, "cycles": 9, "t_mult": 2}, 69, [10, 30]),
+    ],
+)
+def test_cycles_that_would_end_beyond_the_last_position_are_left_out(given, last, ends):
+    assert list(Parameters(**given).layout(last=last).ends) == ends
+
+
+def test_cycles_for_ever_need_a_length():
+    with pytest.raises(ValueError, match=r"^t_max must be given with cycles=None, got None; give"):
+        Parameters(cycles=None)
+    assert Parameters(t_max=0.5, cycles=None).layout(20).ends == range(10, 2**63, 10)
+
+
+@pytest.mark.parametrize("t_max", [0, -1, 0.0, -0.5, 1.5, 8.0, 1e3, nan, inf, -inf, 2**63])
+def test_lengths_that_are_neither_units_nor_a_part(t_max):
+    with pytest.raises(ValueError, match=r"^t_max must be a whole number in its range, got"):
+        Parameters(t_max=t_max)
+
+
+def test_what_only_a_trainer_knows_may_be_left_out():
+    parameters = Parameters(lr_min=0.5)
+    assert (parameters.lr_initial, parameters.t_max) == (None, None)
+    assert repr(parameters) == "Parameters(lr_min=0.5)"
+
+
+def test_the_floor_of_each_group():
+    assert Parameters(lr_min_ratio=0.25).floor(0.5) == 0.125
+    assert Parameters(lr_min=1e-3).floor(1e-3) == 1e-3
+    with pytest.raises(ValueError, match=r"^lr_min .* above the rate of group 1, got lr_min=0.001"):
+        Parameters(lr_min=1e-3).floor(1e-4, "the rate of group 1")

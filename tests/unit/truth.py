@@ -1,0 +1,87 @@
+"""What the schedule must give, worked out apart from it, and inputs to try it with.
+
+The rates are the textbook cosine in 80 digits over cycles counted off one by one.
+"""
+
+import math
+import sys
+from itertools import accumulate
+
+from hypothesis import strategies as st
+from mpmath import MPContext
+
+from cosine_callbacks import CosineAnnealing
+
+mp = MPContext()
+mp.dps = 80
+
+
+def true_rate(schedule, e):
+    s, e = schedule, max(e, 0)
+    start, end, index = 0, s.t_max, 0
+    while e >= end and (s.cycles is None or index + 1 < s.cycles):
+        start, end, index = end, end + (end - start) * s.t_mult, index + 1
+    peak = mp.mpf(s.lr_initial)
+    floor = mp.mpf(s.lr_min) if s.lr_min_ratio is None else mp.mpf(s.lr_min_ratio) * peak
+    if index == 0:
+        start = s.warmup if isinstance(s.warmup, int) else round(s.warmup * s.t_max)
+        ratio = s.warmup_start_ratio
+        first = peak * (mp.one / (start + 1) if ratio is None else mp.mpf(ratio))
+        if e < start:
+            return first + (peak - first) * mp.mpf(e) / start
+    x = mp.mpf(min(e, end) - start) / (end - start)
+    height = (peak - floor) * mp.mpf(s.peak_decay) ** index
+    return floor + height * (1 + mp.cos(mp.pi * x)) / 2
+
+
+def ulps(rate, true):
+    return float(abs(mp.mpf(rate) - true) / mp.mpf(math.ulp(float(true))))
+
+
+def boundaries(schedule, count=5):
+    """Return where the first cycles end, were there as many."""
+    return list(accumulate(schedule.t_max * schedule.t_mult**i for i in range(count)))
+
+
+def lowest(schedule):
+    """Return the least rate that the schedule may take."""
+    s = schedule
+    floor = s.lr_min if s.lr_min_ratio is None else s.lr_min_ratio * s.lr_initial
+    if not s.warmup:
+        return floor
+    length = s.warmup if isinstance(s.warmup, int) else round(s.warmup * s.t_max)
+    start = 1 / (length + 1) if s.warmup_start_ratio is None else s.warmup_start_ratio
+    return min(floor, start * s.lr_initial)
+
+
+lengths = st.integers(1, 100) | st.integers(1, 10**9)
+counts = st.none() | st.integers(1, 5) | st.just(10**18)
+parts = st.floats(0, 1)
+rates = st.floats(math.ulp(0.0), sys.float_info.max)
+
+
+@st.composite
+def schedules(draw, t_max=lengths, cycles=counts):
+    """Draw any valid schedule."""
+    peak, t_max = draw(rates), draw(t_max)
+    given = {"cycles": draw(cycles), "t_mult": draw(st.integers(1, 3))}
+    floor = draw(st.sampled_from(["none", "lr_min", "lr_min_ratio"]))
+    if floor != "none":
+        given[floor] = draw(parts) * (peak if floor == "lr_min" else 1)
+    warmup = draw(st.just(0) | st.integers(0, t_max - 1) | st.floats(0, 1 - 1 / t_max))
+    if round(warmup * t_max if isinstance(warmup, float) else warmup) < t_max:
+        given["warmup"] = warmup
+        if warmup:
+            given["warmup_start_ratio"] = draw(st.none() | parts)
+    if draw(st.booleans()):
+        given["peak_decay"] = draw(st.floats(0.01, 1))
+    return CosineAnnealing(peak, t_max, **given)
+
+
+@st.composite
+def schedules_and_positions(draw, **given):
+    """Draw a schedule and a whole position, often beside a boundary."""
+    schedule = draw(schedules(**given))
+    ends = boundaries(schedule)
+    beside = st.builds(int.__add__, st.sampled_from([0, *ends]), st.integers(-2, 2))
+    return schedule, draw(beside | st.integers(-10, ends[-1] + 10))
