@@ -8,21 +8,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def hookable(optimizer: Any) -> bool:
-    """Say whether torch has made this class's `step` fire hooks."""
-    return hasattr(type(optimizer).step, "hooked")
-
-
 class StepHooks:
     """Hooks on several optimizers, removed together."""
 
     def __init__(self) -> None:
         """Start without any."""
         self._handles: list[Any] = []
+        self._hooked: list[Any] = []
         self._running: dict[int, int] = {}  # by optimizer: calls of `step` inside one another
 
     def attach(self, optimizer: Any, done: Callable[[], None]) -> None:
-        """Call `done` after each update of this optimizer."""
+        """Call `done` after each update of this optimizer, if torch lets its `step` fire hooks."""
+        if not hasattr(type(optimizer).step, "hooked"):
+            return
         key, running = id(optimizer), self._running
 
         def before(*_: Any) -> None:
@@ -33,8 +31,13 @@ class StepHooks:
             if not running[key]:  # a step that calls its base class's step fires twice
                 done()
 
+        self._hooked.append(optimizer)
         self._handles.append(optimizer.register_step_pre_hook(before))
         self._handles.append(optimizer.register_step_post_hook(after))
+
+    def covers(self, optimizer: Any) -> bool:
+        """Say whether the updates of this optimizer are heard of."""
+        return any(optimizer is hooked for hooked in self._hooked)
 
     def forget_cut_short(self) -> None:
         """Call where no step runs: one may have ended in an exception that the model caught."""
@@ -42,5 +45,6 @@ class StepHooks:
 
     def remove(self) -> None:
         """Leave no hook on any optimizer."""
+        self._hooked.clear()
         while self._handles:
             self._handles.pop().remove()

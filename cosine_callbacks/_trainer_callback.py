@@ -11,7 +11,7 @@ from cosine_callbacks import _resume
 from cosine_callbacks._param_groups import ParamGroups
 from cosine_callbacks._parameters import Parameters, show
 from cosine_callbacks._run_length import planned_length
-from cosine_callbacks._step_hooks import StepHooks, hookable
+from cosine_callbacks._step_hooks import StepHooks
 from cosine_callbacks.formula import weight
 
 Interval = Literal["epoch", "step"]
@@ -159,8 +159,7 @@ class _TrainerCallback:
         self._write(trainer, again=True)
         for driven in self._driven if self._counts else ():
             optimizer = trainer.optimizers[driven.index]
-            if hookable(optimizer):
-                self._hooks.attach(optimizer, partial(self._count, trainer, driven))
+            self._hooks.attach(optimizer, partial(self._count, trainer, driven))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
@@ -175,7 +174,7 @@ class _TrainerCallback:
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         for driven in self._driven if self._counts else ():
-            if trainer.optimizers[driven.index] is optimizer and not hookable(optimizer):
+            if trainer.optimizers[driven.index] is optimizer and not self._hooks.covers(optimizer):
                 self._write(trainer)
                 driven.count += 1
 

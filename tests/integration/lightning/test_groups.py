@@ -1,0 +1,300 @@
+"""Param groups: each keeps its own base, tensor rates stay tensors, new groups are adopted."""
+
+import math
+import re
+
+import pytest
+import torch
+
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
+
+
+def cosine(e, t_max, base=0.1, floor=0.0):
+    return floor + (base - floor) / 2 * (1 + math.cos(math.pi * e / t_max))
+
+
+def step(t_max=10, lr_min=0.0, **options):
+    return CosineAnnealingCallback(t_max, lr_min, interval="step", **options)
+
+
+class Groups(Model):
+    """One weight per group, at these rates."""
+
+    def __init__(self, *rates, **options):
+        super().__init__(**options)
+        self.weights = torch.nn.ParameterList(torch.zeros(1) for _ in rates)
+        self.group_rates = rates
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.sum() + sum(weight.sum() for weight in self.weights)
+
+    def configure_optimizers(self):
+        groups = [
+            {"params": [weight], "lr": rate}
+            for weight, rate in zip(self.weights, self.group_rates, strict=True)
+        ]
+        return self.optimizer(groups, **self.options)
+
+    def column(self, group):
+        return [used[2 + group] for used in self.used]
+
+
+def test_e1_each_group_keeps_its_own_base():
+    model = Groups(0.1, 0.01)
+    made = fit(model, step(), max_epochs=1)
+    assert model.used[1][2:] == pytest.approx((0.09755283, 0.009755283), rel=1e-6)
+    bases = [group["initial_lr"] for group in made.optimizers[0].param_groups]
+    assert bases == [0.1, 0.01]
+
+
+def test_e2_a_floor_above_one_groups_rate_is_refused():
+    model = Groups(0.1, 1e-4)
+    attempt = trainer(step(lr_min=1e-3), max_epochs=1)
+    named = re.escape("the rate of param group 1 of optimizer 0=0.0001; lower lr_min or give")
+    with pytest.raises(ValueError, match=rf"^lr_min must not lie above .*{named}"):
+        attempt.fit(model)
+    groups = attempt.optimizers[0].param_groups
+    assert [group["lr"] for group in groups] == [0.1, 1e-4]
+    assert not any("initial_lr" in group for group in groups)
+
+
+def test_e2_a_ratio_is_a_part_of_each_groups_own_rate():
+    model = Groups(0.1, 1e-4)
+    fit(model, step(lr_min_ratio=0.01), max_epochs=2)
+    assert model.used[5][2:] == pytest.approx((0.0505, 5.05e-5), rel=1e-12)
+    assert model.used[15][2:] == pytest.approx((0.001, 1e-6), rel=1e-15)
+
+
+@pytest.mark.parametrize("floor", [{}, {"lr_min": 0.001}, {"lr_min_ratio": 0.01}], ids=str)
+def test_a_group_at_rate_0_stays_there(floor):
+    model = Groups(0.1, 0.0)
+    fit(model, step(**floor), max_epochs=2)
+    assert set(model.column(1)) == {0.0}
+    assert model.column(0)[0] == 0.1
+
+
+def test_an_explicit_lr_initial_is_every_groups():
+    model = Groups(0.1, 0.01)
+    fit(model, step(lr_initial=0.2), max_epochs=1)
+    assert (
+        model.column(0) == model.column(1) == pytest.approx([cosine(e, 10, 0.2) for e in range(10)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "options"),
+    [(torch.optim.SGD, {}), (torch.optim.Adam, {"capturable": False, "foreach": False})],
+)
+def test_e3_tensor_rates_are_filled_in_place(optimizer, options):
+    shared = torch.tensor(0.1, dtype=torch.float64)
+    objects = []
+
+    class Watched(Groups):
+        def configure_optimizers(self):
+            made = super().configure_optimizers()
+            for group in made.param_groups:
+                group["lr"] = shared
+            return made
+
+        def on_before_optimizer_step(self, optimizer):
+            super().on_before_optimizer_step(optimizer)
+            objects.append([group["lr"] for group in optimizer.param_groups])
+
+    model = Watched(0.1, 0.1, optimizer=optimizer, **options)
+    fit(model, step(), max_epochs=1)
+    assert model.column(0) == model.column(1) == pytest.approx([cosine(e, 10) for e in range(10)])
+    first, second = objects[0]
+    assert isinstance(first, torch.Tensor)
+    assert first is not second
+    assert all(one is first and other is second for one, other in objects)
+    assert shared.item() == 0.1
+    assert shared is not first
+
+
+def test_e3_a_tensor_rate_is_resumed(tmp_path):
+    def make():
+        return Model(torch.tensor(0.1, dtype=torch.float64))
+
+    straight = make()
+    fit(straight, step(), max_steps=10)
+    fit(make(), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
+    resumed = make()
+    fit(resumed, step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
+    assert resumed.rates == straight.rates[4:]
+
+
+class Unfreeze(pl.callbacks.BaseFinetuning):
+    """Add a group for the second weight at epoch 2."""
+
+    def __init__(self, rate=None):
+        super().__init__()
+        self.rate = rate
+
+    def freeze_before_training(self, pl_module):
+        self.freeze(pl_module.body)
+
+    def finetune_function(self, pl_module, epoch, optimizer):
+        if epoch == 2:
+            self.unfreeze_and_add_param_group(pl_module.body, optimizer, lr=self.rate)
+
+
+class Body(Model):
+    def __init__(self, **options):
+        super().__init__(batches=3, **options)
+        self.body = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.sum() + self.body(batch[0]).sum()
+
+    def configure_optimizers(self):
+        return self.optimizer([self.weight], lr=self.lr)
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("lr_min", [0.0, 1e-4])
+def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min):
+    model = Body()
+    ours, theirs = step(12, lr_min), Unfreeze()
+    callbacks = [ours, theirs] if ours_first else [theirs, ours]
+    fit(model, *callbacks, max_epochs=4)
+    # Lightning gives the new group a tenth of the rate at update 6; the base follows from that.
+    first = cosine(6, 12, 0.1, lr_min) / 10
+    base = lr_min + (first - lr_min) / 0.5
+    added = [used[3] for used in model.used if len(used) == 4]
+    right = [cosine(e, 12, base, lr_min) for e in range(6, 12)]
+    assert added == pytest.approx(right, rel=1e-12)
+    assert model.rates == pytest.approx([cosine(e, 12, 0.1, lr_min) for e in range(12)])
+
+
+def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
+    model = Body()
+    fit(model, step(12, lr_min_ratio=0.1), Unfreeze(0.02), max_epochs=5)
+    base = 0.02 / 0.55
+    added = [used[3] for used in model.used if len(used) == 4]
+    right = [cosine(min(e, 12), 12, base, base / 10) for e in range(6, 15)]
+    assert added == pytest.approx(right, rel=1e-12)
+
+
+def test_a_group_added_in_the_warmup_rises_with_the_others():
+    model = Body()
+    fit(model, step(20, warmup=9), Unfreeze(0.01), max_epochs=4)
+    added = [used[3] for used in model.used if len(used) == 4]
+    # Update 6 is at 7/10 of the peak.
+    assert added[:4] == pytest.approx([0.01, 0.01 * 8 / 7, 0.01 * 9 / 7, 0.01 * 10 / 7], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "held"), [({}, 0.001), ({"warmup": 9}, 0.001 / 0.7)], ids=["curve", "warmup"]
+)
+def test_an_added_group_below_the_floor_is_held_also_when_resumed(tmp_path, recwarn, options, held):
+    def ours():
+        return step(14, 0.01, **options)
+
+    with pytest.warns(UserWarning, match="param group 1 of optimizer 0 has rate 0.001") as caught:
+        made = fit(Body(), ours(), Unfreeze(0.001), max_epochs=4)
+    assert len([w for w in caught if "is held there" in str(w.message)]) == 1
+    made.save_checkpoint(tmp_path / "run.ckpt")
+    resumed = Body()
+    fit(resumed, ours(), Unfreeze(0.001), max_epochs=5, ckpt_path=tmp_path / "run.ckpt")
+    assert [used[3] for used in resumed.used] == pytest.approx([held] * 3, rel=1e-12)
+    assert not [w for w in recwarn if "the checkpoint" in str(w.message)]
+
+
+def test_added_groups_are_resumed_bit_for_bit(tmp_path):
+    straight = Body()
+    fit(straight, step(18), Unfreeze(), max_epochs=6)
+    fit(Body(), step(18), Unfreeze(), max_epochs=4).save_checkpoint(tmp_path / "run.ckpt")
+    resumed = Body()
+    fit(resumed, step(18), Unfreeze(), max_epochs=6, ckpt_path=tmp_path / "run.ckpt")
+    assert resumed.used == straight.used[12:]
+
+
+def test_a_group_added_at_the_end_stays_at_the_floor():
+    model = Body()
+    fit(model, step(6), Unfreeze(0.02), max_epochs=4)
+    added = [used[3] for used in model.used if len(used) == 4]
+    assert added[-1] == 0
+
+
+class Owner(pl.Callback):
+    """Set a group's rate at update 4, or remove a group there."""
+
+    def __init__(self, act):
+        self.act = act
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if trainer.global_step == 4:
+            self.act(trainer.optimizers[0].param_groups)
+
+
+def halve(groups):
+    groups[1]["lr"] = groups[1]["lr"] / 2
+
+
+def fill(groups):
+    groups[1]["lr"].mul_(0.5)
+
+
+def replace(groups):
+    groups[1]["lr"] = torch.tensor(groups[1]["lr"].item() / 2, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("rate", "act"),
+    [
+        (float, halve),
+        (lambda lr: torch.tensor(lr, dtype=torch.float64), fill),
+        (lambda lr: torch.tensor(lr, dtype=torch.float64), replace),
+    ],
+    ids=["float", "tensor-in-place", "tensor-replaced"],
+)
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
+def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_first):
+    model = Groups(rate(0.1), rate(0.1))
+    callbacks = [step(), Owner(act)]
+    fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=1)
+    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
+    right = [cosine(e, 10, 0.1 if e < 4 else 0.05) for e in range(10)]
+    assert model.column(1) == pytest.approx(right, rel=1e-12)
+
+
+def test_a_revived_group():
+    def revive(groups):
+        groups[1]["lr"] = 0.02
+
+    model = Groups(0.1, 0.0)
+    fit(model, step(), Owner(revive), max_epochs=1)
+    base = 0.02 / (0.5 * (1 + math.cos(math.pi * 0.4)))
+    assert model.column(1)[4:] == pytest.approx([cosine(e, 10, base) for e in range(4, 10)])
+
+
+def test_a_removed_group_is_forgotten():
+    model = Groups(0.1, 0.01)
+    fit(model, step(), Owner(lambda groups: groups.pop()), max_epochs=1)
+    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
+
+
+def test_backbone_finetuning():
+    class Net(Model):
+        def __init__(self):
+            super().__init__(batches=4)
+            self.backbone = torch.nn.Linear(1, 1)
+
+        def training_step(self, batch, batch_idx):
+            return self.weight.sum() + self.backbone(batch[0]).sum()
+
+        def configure_optimizers(self):
+            return torch.optim.SGD([self.weight], lr=self.lr)
+
+    model = Net()
+    theirs = pl.callbacks.BackboneFinetuning(
+        unfreeze_backbone_at_epoch=1, lambda_func=lambda _epoch: 2.0, backbone_initial_lr=0.001
+    )
+    fit(model, step(16), theirs, max_epochs=4)
+    assert model.rates == pytest.approx([cosine(e, 16) for e in range(16)])
+    backbone = {used[0]: used[3] for used in model.used if len(used) == 4}
+    assert backbone[4] == pytest.approx(0.001)
+    # It doubles the rate that it set last at each epoch; in between, the curve carries it on.
+    assert backbone[8] == pytest.approx(0.002)
+    assert backbone[9] == pytest.approx(0.002 * cosine(9, 16) / cosine(8, 16), rel=1e-12)
+    assert backbone[12] == pytest.approx(0.004)

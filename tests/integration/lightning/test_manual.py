@@ -1,0 +1,255 @@
+"""Manual optimization: each optimizer's own updates are counted."""
+
+import math
+
+import pytest
+import torch
+
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
+
+
+def cosine(e, t_max, base=0.1):
+    return base / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
+
+
+def once(batch_idx):
+    return 1
+
+
+def twice(batch_idx):
+    return 2
+
+
+def every_third(batch_idx):
+    return batch_idx % 3 == 0
+
+
+class Gan(Model):
+    """Two optimizers, each with a weight; how often each is stepped is given per batch."""
+
+    def __init__(self, *, first=once, second=once, kind=None):
+        super().__init__()
+        self.automatic_optimization = False
+        self.other = torch.nn.Parameter(torch.zeros(1))
+        self.times, self.kind = (first, second), kind or torch.optim.SGD
+        self.by_optimizer = ([], [])
+
+    def configure_optimizers(self):
+        return [self.kind([self.weight], lr=0.1), self.kind([self.other], lr=0.01)]
+
+    def training_step(self, batch, batch_idx):
+        for times, optimizer, used in zip(
+            self.times, self.optimizers(), self.by_optimizer, strict=True
+        ):
+            for _ in range(times(batch_idx)):
+                optimizer.zero_grad()
+                self.manual_backward(self.weight.sum() + self.other.sum())
+                used.append(optimizer.param_groups[0]["lr"])
+                optimizer.step()
+
+    def on_before_optimizer_step(self, optimizer):
+        pass
+
+
+def hooks_of(trainer):
+    return [
+        hook
+        for optimizer in trainer.optimizers
+        for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+        for hook in hooks.values()
+    ]
+
+
+def keys_of(trainer):
+    return [
+        {key: value for key, value in group.items() if key != "params"}
+        for optimizer in trainer.optimizers
+        for group in optimizer.param_groups
+    ]
+
+
+def test_c1_two_optimizers_one_update_each():
+    model = Gan()
+    made = fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    first, second = model.by_optimizer
+    assert first[-1] == pytest.approx(0.002447174, rel=1e-6)
+    assert second[-1] == pytest.approx(0.0002447174, rel=1e-6)
+    assert first == pytest.approx([cosine(e, 10) for e in range(10)])
+    assert hooks_of(made) == []
+
+
+def test_each_optimizer_has_its_own_count_and_its_own_callback():
+    model = Gan(first=twice, second=every_third)
+    fit(
+        model,
+        CosineAnnealingCallback(20, interval="step", optimizers=0),
+        CosineAnnealingCallback(8, interval="step", optimizers=[1]),
+        max_epochs=2,
+    )
+    first, second = model.by_optimizer
+    assert first == pytest.approx([cosine(e, 20) for e in range(40)], rel=1e-12, abs=1e-17)
+    assert second == pytest.approx([cosine(e, 8, 0.01) for e in range(8)])
+
+
+def test_one_optimizer_may_be_left_alone():
+    model = Gan()
+    fit(model, CosineAnnealingCallback(10, interval="step", optimizers=1), max_epochs=1)
+    first, second = model.by_optimizer
+    assert set(first) == {0.1}
+    assert second[5] == pytest.approx(0.005)
+
+
+def test_epochs_need_no_count():
+    model = Gan(first=twice)
+    made = fit(model, CosineAnnealingCallback(), max_epochs=2)
+    assert model.by_optimizer[0] == pytest.approx([0.1] * 20 + [0.05] * 20)
+    assert hooks_of(made) == []
+
+
+class Nested(torch.optim.SGD):
+    """A step that calls its base class's, both of which torch lets fire hooks."""
+
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+class Unhooked(torch.optim.SGD):
+    """Torch lets a class fire hooks when its `__init__` runs, which that of this one never does."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        closure()
+        for group in self.param_groups:
+            for param in group["params"]:
+                param.add_(param.grad, alpha=-group["lr"])
+
+
+class Wrapped(Gan):
+    def configure_optimizers(self):
+        optimizers = super().configure_optimizers()
+        for optimizer in optimizers:
+            optimizer.__class__ = Unhooked
+        return optimizers
+
+
+@pytest.mark.parametrize("model", [lambda: Gan(kind=Nested), Wrapped], ids=["nested", "unhooked"])
+def test_every_update_is_counted_once(model):
+    made = model()
+    fit(made, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    for used, base in zip(made.by_optimizer, (0.1, 0.01), strict=True):
+        assert used == pytest.approx([cosine(e, 10, base) for e in range(10)])
+
+
+def test_an_update_cut_short_is_forgotten():
+    class Failing(Gan):
+        def training_step(self, batch, batch_idx):
+            if batch_idx == 3:
+
+                def closure():
+                    raise RuntimeError("no loss today")
+
+                with pytest.raises(RuntimeError, match="no loss today"):
+                    self.optimizers()[0].optimizer.step(closure)
+            else:
+                super().training_step(batch, batch_idx)
+
+    model = Failing()
+    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(9)])
+
+
+def run(path, model, callback, *, save_at=None, **options):
+    class Saver(pl.callbacks.Checkpoint):
+        def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+            if batch_idx == save_at:
+                trainer.save_checkpoint(path)
+
+    resumed = path if save_at is None else None
+    return fit(model, callback, Saver(), ckpt_path=resumed, max_epochs=1, **options)
+
+
+def test_counts_are_resumed(tmp_path, recwarn):
+    unequal = {"first": twice, "second": every_third}
+    straight = Gan(**unequal)
+    callback = CosineAnnealingCallback(20, interval="step")
+    run(tmp_path / "run.ckpt", straight, callback, save_at=4)
+    resumed = Gan(**unequal)
+    run(tmp_path / "run.ckpt", resumed, CosineAnnealingCallback(20, interval="step"))
+    # Lightning up to 2.4 trains batch 4 again: two updates more.
+    assert resumed.by_optimizer[0][:10] == straight.by_optimizer[0][10:]
+    assert resumed.by_optimizer[1][0] == straight.by_optimizer[1][2]
+    assert not [w for w in recwarn if "counts the updates from 0" in str(w.message)]
+
+
+def test_a_checkpoint_without_our_state_starts_at_0_with_a_warning(tmp_path):
+    fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
+    model = Gan()
+    with pytest.warns(UserWarning, match="counts the updates from 0") as caught:
+        fit(
+            model,
+            CosineAnnealingCallback(10, interval="step"),
+            ckpt_path=tmp_path / "run.ckpt",
+            max_epochs=2,
+        )
+    assert len([w for w in caught if "counts the updates" in str(w.message)]) == 1
+    assert model.by_optimizer[0][0] == 0.1
+
+
+def test_a_second_fit_goes_on_and_a_new_trainer_starts_anew(recwarn):
+    model, callback = Gan(), CosineAnnealingCallback(20, interval="step")
+    made = fit(model, callback, max_epochs=1)
+    made.fit_loop.max_epochs = 2
+    made.fit(model)
+    assert model.by_optimizer[0] == pytest.approx([cosine(e, 20) for e in range(20)])
+    fresh = Gan()
+    fit(fresh, callback, max_epochs=1)
+    assert fresh.by_optimizer[0] == pytest.approx([cosine(e, 20) for e in range(10)])
+    assert not [w for w in recwarn if "cosine_callbacks" in w.filename]
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        [{"interval": "step"}],
+        [{"t_max": 10, "warmup": 3, "optimizers": 0}, {"interval": "step", "optimizers": 1}],
+        [{"t_max": 0.5, "interval": "step"}],
+    ],
+    ids=["alone", "second-of-two", "part"],
+)
+def test_the_planned_updates_are_unknown_and_nothing_changes(callbacks):
+    model = Gan()
+    made = trainer(*(CosineAnnealingCallback(**options) for options in callbacks), max_epochs=1)
+    with pytest.raises(ValueError, match=r"manual optimization only the model .*give t_max="):
+        made.fit(model)
+    fresh = [o.param_groups[0] for o in Gan().configure_optimizers()]
+    assert keys_of(made) == [{k: v for k, v in g.items() if k != "params"} for g in fresh]
+    assert hooks_of(made) == []
+    assert model.by_optimizer == ([], [])
+
+
+def test_no_hook_is_left_after_an_exception():
+    class Failing(Gan):
+        def training_step(self, batch, batch_idx):
+            super().training_step(batch, batch_idx)
+            if batch_idx == 3:
+                raise RuntimeError("the power failed")
+
+    made = trainer(CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    with pytest.raises(RuntimeError, match="the power failed"):
+        made.fit(Failing())
+    assert hooks_of(made) == []
+
+
+def test_nothing_is_counted_while_others_stand_in_our_place():
+    class Swapping(Gan):
+        def training_step(self, batch, batch_idx):
+            ours = self.trainer.callbacks
+            if batch_idx == 2:  # as a tuner does
+                self.trainer.callbacks = []
+            super().training_step(batch, batch_idx)
+            self.trainer.callbacks = ours
+
+    model = Swapping()
+    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    right = [cosine(e, 10) for e in (0, 1, 2, 2, 3, 4, 5, 6, 7, 8)]
+    assert model.by_optimizer[0] == pytest.approx(right)

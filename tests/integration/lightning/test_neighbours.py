@@ -1,0 +1,220 @@
+"""Beside other callbacks, schedulers, tuners and odd optimizers."""
+
+import csv
+import math
+
+import pytest
+import torch
+
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
+
+
+def cosine(e, t_max, base=0.1):
+    return base / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
+
+
+CURVE = [cosine(e, 10) for e in range(10)]
+
+
+def step(t_max=10, **options):
+    return CosineAnnealingCallback(t_max, interval="step", **options)
+
+
+class Scheduled(Model):
+    scheduler = torch.optim.lr_scheduler.StepLR, {"step_size": 1}
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        kind, options = self.scheduler
+        scheduler = {"scheduler": kind(optimizer, **options), "monitor": "loss"}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+
+class Plateau(Scheduled):
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau, {}
+
+
+@pytest.mark.parametrize(
+    ("model", "named"), [(Scheduled, "StepLR"), (Plateau, "ReduceLROnPlateau")]
+)
+def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
+    attempt = trainer(step(), max_epochs=1)
+    with pytest.raises(ValueError, match=rf"one schedule each.* and {named} from configure_opt"):
+        attempt.fit(model())
+    assert attempt.optimizers[0].param_groups[0]["lr"] == 0.1
+
+
+def test_two_of_ours_on_one_optimizer_are_refused():
+    attempt = trainer(step(), step(20, optimizers=0), max_epochs=1)
+    named = r"got CosineAnnealingCallback\(.*\) and CosineAnnealingCallback\(.*\) for optimizer 0"
+    with pytest.raises(ValueError, match=named):
+        attempt.fit(Model())
+    assert "initial_lr" not in attempt.optimizers[0].param_groups[0]
+
+
+@pytest.mark.parametrize("optimizers", [1, [0, 2]])
+def test_an_optimizer_that_does_not_exist_is_refused(optimizers):
+    with pytest.raises(ValueError, match=r"^optimizers must be indices into the run's 1 opt"):
+        fit(Model(), step(optimizers=optimizers), max_epochs=1)
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("normed", [False, True], ids=["plain", "batch-norm"])
+def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
+    model = Model(batches=4)
+    if normed:
+        model.norm = torch.nn.BatchNorm1d(1)
+    swa = pl.callbacks.StochasticWeightAveraging(
+        0.03, swa_epoch_start=3, annealing_epochs=1, annealing_strategy="linear"
+    )
+    ours = CosineAnnealingCallback(interval="step")
+    callbacks = [ours, swa] if ours_first else [swa, ours]
+    fit(model, *callbacks, max_epochs=6)
+    by_step = {used[0]: used[2] for used in model.used}
+    right = [cosine(e, 24) for e in range(8)]
+    assert [by_step[e] for e in range(8)] == pytest.approx(right, rel=1e-12)
+    assert [by_step[e] for e in range(12, 24)] == pytest.approx([0.03] * 12)
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["ours-first", "monitor-first"])
+@pytest.mark.parametrize("logging", ["step", "epoch", None])
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_j1_the_monitor_logs_the_rate_used(tmp_path, ours_first, logging, interval):
+    model = Model(batches=5)
+    monitor = pl.callbacks.LearningRateMonitor(logging)
+    ours = CosineAnnealingCallback(10, interval=interval)
+    logger = pl.loggers.CSVLogger(tmp_path)
+    callbacks = [ours, monitor] if ours_first else [monitor, ours]
+    fit(model, *callbacks, logger=logger, max_epochs=3, log_every_n_steps=1)
+    with (tmp_path / "lightning_logs/version_0/metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["lr-SGD"]]
+    used = {step: lr for step, _, lr in model.used}
+    assert len(rows) >= (3 if logging == "epoch" else 15)
+    assert [(int(r["step"]), float(r["lr-SGD"])) for r in rows] == [
+        (int(r["step"]), pytest.approx(used[int(r["step"])], rel=1e-12)) for r in rows
+    ]
+    if logging == "step" and interval == "step":
+        assert float(rows[1]["lr-SGD"]) == pytest.approx(0.09755283, rel=1e-6)
+
+
+def test_amp_with_skipped_updates_ends_with_the_run():
+    class Overflowing(Model):
+        def training_step(self, batch, batch_idx):
+            return self.weight.sum() * (math.inf if batch_idx in (2, 3) else 1)
+
+    scaler = torch.amp.GradScaler("cpu", init_scale=1.0)
+    plugin = pl.plugins.MixedPrecision("bf16-mixed", device="cpu")
+    plugin.scaler = scaler
+    model = Overflowing()
+    fit(model, step(), plugins=plugin, max_epochs=1)
+    assert model.rates == pytest.approx(CURVE, rel=1e-12)
+    applied = sum(lr for e, lr in enumerate(CURVE) if e not in (2, 3))
+    assert model.weight.item() == pytest.approx(-applied, rel=1e-6)
+
+
+class Batches(Model):
+    """Note the rate of each batch: the hook before an update is not called once for each here."""
+
+    def on_before_optimizer_step(self, optimizer):
+        pass
+
+    def on_train_batch_start(self, batch, batch_idx):
+        super().on_before_optimizer_step(self.optimizers())
+
+
+class Skipping(Batches):
+    def training_step(self, batch, batch_idx):
+        return None if batch_idx in (2, 5) else self.weight.sum()
+
+
+class EverySecond(Batches):
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure):
+        if batch_idx % 2:
+            optimizer.step(closure=optimizer_closure)
+        else:
+            optimizer_closure()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [lambda: Batches(optimizer=torch.optim.LBFGS, max_iter=5), Skipping, EverySecond],
+    ids=["lbfgs", "no-loss", "own-optimizer-step"],
+)
+def test_automatic_optimization_counts_as_lightnings_schedulers_do(model):
+    made = model()
+    fit(made, step(), max_epochs=1)
+    steps = [used[0] for used in made.used]
+    assert made.rates == pytest.approx([cosine(e, 10) for e in steps], rel=1e-12)
+
+
+class Tunable(Model):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+
+def test_the_result_of_lr_find_is_the_base():
+    model = Tunable(batches=30)
+    ours = step(20)
+    made = trainer(ours, max_steps=20)
+    tuner = pl.tuner.Tuner(made)
+    found = tuner.lr_find(model, num_training=10, attr_name="lr", update_attr=True, min_lr=1e-4)
+    model.used.clear()
+    made.fit(model)
+    assert model.lr != 0.1 or found.suggestion() is None
+    assert model.rates == pytest.approx([cosine(e, 20, model.lr) for e in range(20)])
+
+
+def test_the_learning_rate_finder_runs_beside_us():
+    model = Tunable(batches=30)
+    finder = pl.callbacks.LearningRateFinder(num_training_steps=10, attr_name="lr", min_lr=1e-4)
+    seen = []
+
+    class Note(pl.Callback):
+        def on_fit_start(self, trainer, pl_module):
+            seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    fit(model, step(20), finder, Note(), max_steps=20)
+    # Up to 2.5.3 Lightning does not hand its suggestion to the optimizer: the optimizer's counts.
+    rates = [used[2] for used in model.used][-20:]
+    assert rates[0] == pytest.approx(seen[0])
+    at = next(used[0] for used in model.used[-20:])
+    right = [cosine(e, 20, seen[0]) for e in range(at, 20)]
+    assert rates[: len(right)] == pytest.approx(right)
+
+
+def test_the_planned_length_is_that_of_the_found_batch_size():
+    class Sized(Model):
+        batch_size = 1
+
+        def train_dataloader(self):
+            data = torch.utils.data.TensorDataset(torch.ones(64, 1))
+            return torch.utils.data.DataLoader(data, batch_size=self.batch_size)
+
+    model = Sized()
+    finder = pl.callbacks.BatchSizeFinder(steps_per_trial=1, max_trials=3, init_val=2)
+    fit(model, CosineAnnealingCallback(interval="step"), finder, max_epochs=1)
+    planned = 64 // model.batch_size
+    assert planned < 64
+    right = [cosine(e, planned) for e in range(planned)]
+    assert model.rates[-planned:] == pytest.approx(right, rel=1e-12)
+
+
+def test_no_optimizer_is_no_error():
+    class Idle(Model):
+        def configure_optimizers(self):
+            return None
+
+    fit(Idle(), step(), max_epochs=1)
+
+
+def test_early_stopping_only_cuts_the_curve():
+    class Logged(Model):
+        def training_step(self, batch, batch_idx):
+            self.log("loss", 1.0)
+            return super().training_step(batch, batch_idx)
+
+    model = Logged(batches=5)
+    stopping = pl.callbacks.EarlyStopping("loss", patience=1, check_on_train_epoch_end=True)
+    fit(model, CosineAnnealingCallback(10), stopping, max_epochs=10)
+    assert len(model.rates) == 10
+    assert model.rates == pytest.approx([0.1] * 5 + [0.09755283] * 5, rel=1e-6)
