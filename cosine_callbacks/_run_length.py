@@ -46,9 +46,7 @@ def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: s
     updates: float = 0
     for (start, factor), (stop, _) in pairwise([*_accumulation(trainer), (math.inf, 0)]):
         per_epoch = math.ceil(batches / factor)
-        span = min(stop, most_epochs) - start
-        if span <= 0:
-            break
+        span = max(0, min(stop, most_epochs) - start)
         if updates + span * per_epoch >= most_updates:
             epochs += math.ceil((most_updates - updates) / per_epoch)
             updates = most_updates

@@ -75,10 +75,10 @@ def run_program(name, *arguments):
 
     The checkout stays off the path of the new process: it uses the installed package, as we do.
     """
-    here = Path(__file__).parent
+    here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(
         [sys.executable, here / name, *arguments],
-        env={**os.environ, "PYTHONPATH": str(here)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *path])},
         capture_output=True,
         text=True,
         check=False,

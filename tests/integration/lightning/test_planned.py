@@ -62,11 +62,15 @@ def test_planned_epochs(run, right):
     assert planned(sorted(set(model.rates), reverse=True)) == right
 
 
-def test_accumulation_scheduler():
+@pytest.mark.parametrize("beyond", [{}, {7: 2}], ids=["in-the-run", "beyond-its-end"])
+def test_accumulation_scheduler(beyond):
     model = Model()
-    table = pl.callbacks.GradientAccumulationScheduler({1: 5})
+    table = pl.callbacks.GradientAccumulationScheduler({1: 5, **beyond})
     fit(model, table, CosineAnnealingCallback(interval="step"), max_epochs=3)
     assert planned(model.rates) == len(model.rates) == 14
+
+
+def test_accumulation_scheduler_and_max_steps():
     model = Model()
     table = pl.callbacks.GradientAccumulationScheduler({1: 5, 7: 2})
     fit(model, table, CosineAnnealingCallback(interval="step"), max_epochs=9, max_steps=13)
