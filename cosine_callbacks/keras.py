@@ -37,31 +37,40 @@ def _powers(base: float, count: int, dtype: str) -> tuple[int, Any, Any]:
 
 
 @lru_cache
-def _graph_ops(dtype: str, cycles: int) -> Ops:
-    """Return the operations on tensors: positions stay integers, rates are of this dtype."""
+def _graph_ops(dtype: str, position: str, cycles: int) -> Ops:
+    """Return the operations on tensors: positions and rates each keep the dtype given here."""
+
+    def tensor(value: Any) -> Any:
+        # Left to Keras, an int becomes floatx where that is bfloat16, and so may a float.
+        if isinstance(value, int | float):
+            return ops.convert_to_tensor(value, position if isinstance(value, int) else dtype)
+        return value
 
     def where(condition: Any, then: Any, otherwise: Any) -> Any:
-        # Of two Python floats Keras would make floatx, which may be float16.
-        then = ops.convert_to_tensor(then, dtype) if isinstance(then, float) else then
-        return ops.where(condition, then, otherwise)
+        return ops.where(condition, tensor(then), tensor(otherwise))
+
+    def minimum(a: Any, b: Any) -> Any:
+        return ops.minimum(tensor(a), tensor(b))
+
+    def maximum(a: Any, b: Any) -> Any:
+        return ops.maximum(tensor(a), tensor(b))
 
     def ratio(part: Any, whole: Any) -> Any:
         whole = float(whole) if isinstance(whole, int) else ops.cast(whole, dtype)
         return ops.cast(part, dtype) / whole
 
     def rank(ends: tuple[int, ...], e: Any) -> Any:
-        kind = keras.backend.standardize_dtype(e.dtype)
-        passed = ops.less_equal(_table(ends, kind), ops.expand_dims(e, -1))
-        return ops.sum(ops.cast(passed, kind), axis=-1)
+        passed = ops.less_equal(_table(ends, position), ops.expand_dims(e, -1))
+        return ops.sum(ops.cast(passed, position), axis=-1)
 
     def take(ends: tuple[int, ...], i: Any) -> Any:
-        return ops.take(_table(ends, keras.backend.standardize_dtype(i.dtype)), i)
+        return ops.take(_table(ends, position), i)
 
     def power(base: float, i: Any) -> Any:
         side, low, high = _powers(base, cycles, dtype)
         return ops.take(low, i % side) * ops.take(high, i // side)
 
-    return Ops(ops.sin, where, ops.minimum, ops.maximum, ratio, rank, take, power)
+    return Ops(ops.sin, where, minimum, maximum, ratio, rank, take, power)
 
 
 @keras.saving.register_keras_serializable(package="cosine_callbacks")
@@ -167,10 +176,11 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             )
         with keras.name_scope(self.name):
             step = ops.convert_to_tensor(step)
-            if keras.backend.standardize_dtype(step.dtype) not in ("int32", "int64"):
-                step = ops.cast(step, "int32")
+            position = keras.backend.standardize_dtype(step.dtype)
+            if position not in ("int32", "int64"):
+                position, step = "int32", ops.cast(step, "int32")
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
-            graph = _graph_ops(dtype, len(self._cycles.ends))
+            graph = _graph_ops(dtype, position, len(self._cycles.ends))
             e = step // (self._steps_per_epoch or self._accumulation)
             w, on = weight(self._cycles, e, graph)
             return mix(self._floor * on, self._curve.lr_initial, w, graph)

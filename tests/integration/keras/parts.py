@@ -1,0 +1,71 @@
+"""Real parts for the Keras tests: a one-weight model with gradient 1, on the backend that is set.
+
+Under SGD its weight shows the sum of the rates used. Programs that need a process of their own
+import this module as `parts`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+BACKEND = keras.backend.backend()
+DATA = np.ones((10, 1), "float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Weight(keras.layers.Layer):
+    """Give the weight, whatever the input."""
+
+    def build(self, input_shape):
+        self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
+
+    def call(self, inputs):
+        return inputs * 0 + self.weight
+
+
+@keras.saving.register_keras_serializable("tests")
+def prediction(y_true, y_pred):
+    """Make the prediction itself the loss, so that its gradient is 1."""
+    return ops.mean(ops.cast(y_pred, "float32"), axis=-1)
+
+
+def compiled(optimizer, **options):
+    model = keras.Sequential([keras.Input((1,)), Weight()])
+    model.compile(optimizer, loss=prediction, **options)
+    return model
+
+
+def weight_of(model):
+    return float(ops.convert_to_numpy(model.layers[0].weight))
+
+
+def fit(model, *callbacks, data=DATA, **options):
+    """Train with one sample per batch, so that DATA gives ten batches."""
+    options = {"batch_size": 1, "verbose": 0, "shuffle": False, **options}
+    if not isinstance(data, np.ndarray):
+        del options["batch_size"], options["shuffle"]
+        return model.fit(data, callbacks=[*callbacks], **options)
+    return model.fit(data, data, callbacks=[*callbacks], **options)
+
+
+def run_program(folder, name, *arguments, expect=0, **environment):
+    """Run a program in the folder in a process of its own, and return what it printed.
+
+    The checkout stays off the path of the new process: it uses the installed package, as we do.
+    """
+    here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
+    done = subprocess.run(
+        [sys.executable, folder / name, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *path]), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == expect, done.stderr[-3000:]
+    return done.stdout

@@ -1,0 +1,284 @@
+"""What the schedule returns, called by hand and compiled, against 50-digit truth."""
+
+import json
+import math
+
+import keras
+import mpmath
+import numpy as np
+import pytest
+from keras import ops
+
+from cosine_callbacks.keras import CosineAnnealingSchedule
+from tests.integration.keras.parts import BACKEND
+
+mp = mpmath.mp.clone()
+mp.dps = 50
+LAST = 2**31 - 1
+
+
+def as_float(tensor):
+    return float(ops.convert_to_numpy(tensor))
+
+
+def compile_(schedule):
+    """Return the schedule as this backend compiles it, and a list that grows with each trace."""
+    traces = []
+
+    def traced(step):
+        traces.append(step)
+        return schedule(step)
+
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        jitted = tf.function(traced)
+        return lambda step: jitted(tf.constant(step, "int64")), traces
+    if BACKEND == "jax":
+        import jax
+
+        jitted = jax.jit(traced)
+        return lambda step: jitted(np.int32(step)), traces
+    return lambda step: traced(ops.convert_to_tensor(step, "int32")), traces
+
+
+def truth(e, t_max, lr_initial=1, lr_min=0):
+    x = mp.cos(mp.pi * min(e, t_max) / t_max)
+    low = mp.mpf(lr_min)
+    return low + (mp.mpf(lr_initial) - low) * (1 + x) / 2
+
+
+def off(rate, true):
+    """Return the relative error of a rate."""
+    return abs(mp.mpf(float(rate)) - true) / true if true else float(rate != 0)
+
+
+def steps_of(t_max):
+    """Return the first and last steps and some between."""
+    near = range(min(40, t_max + 1))
+    return sorted({*near, *(t_max - k for k in near), *(t_max * k // 97 for k in range(98))})
+
+
+@pytest.mark.parametrize("t_max", [1, 2, 10, 1000, 10**6, 10**8, LAST])
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_relative_error_at_most_6e_7(t_max, compiled):
+    schedule = CosineAnnealingSchedule(1.0, t_max)
+    call = compile_(schedule)[0] if compiled else schedule
+    steps = steps_of(t_max)
+    worst = max(off(as_float(call(e)), truth(e, t_max)) for e in steps)
+    assert worst <= 6e-7
+
+
+@pytest.mark.parametrize(
+    ("t_max", "step", "right"),
+    [(10**6, 999923, 1.462922e-9), (10**4, 9999, 2.467401e-9)],
+    ids=["H1", "H2"],
+)
+def test_the_tail_is_not_lost(t_max, step, right):
+    assert as_float(CosineAnnealingSchedule(0.1, t_max)(step)) == pytest.approx(right, rel=6e-7)
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.001), (0.3, 0.1), (1e-3, 1e-8), (0.7, 0.7), (3.0, 0)])
+def test_both_ends_are_exact(rates):
+    peak, floor = map(np.float32, rates)
+    call, _ = compile_(CosineAnnealingSchedule(rates[0], 10, rates[1]))
+    assert np.float32(as_float(call(0))) == peak
+    assert [np.float32(as_float(call(e))) for e in (10, 11, 10**9, LAST)] == [floor] * 4
+    assert all(floor <= as_float(call(e)) <= peak for e in range(12))
+
+
+def test_steps_below_0_clamp():
+    assert as_float(CosineAnnealingSchedule(0.1, 10, warmup=3)(-5)) == np.float32(0.025)
+
+
+@pytest.mark.parametrize("t_mult", [1, 2, 3])
+@pytest.mark.parametrize("first", [7, 10, 100])
+def test_g2_every_restart_begins_at_the_peak(first, t_mult):
+    call, _ = compile_(CosineAnnealingSchedule(1.0, first, t_mult=t_mult, cycles=None))
+    ends, length = [first], first
+    while ends[-1] + length * t_mult <= LAST and len(ends) < 4000:
+        length *= t_mult
+        ends.append(ends[-1] + length)
+    if t_mult == 1:
+        ends = [*ends[:20], *ends[-20:], LAST // first * first - first]
+    for end in ends[:-1] if t_mult > 1 else ends:
+        assert as_float(call(end)) == 1, end
+        assert 0 < as_float(call(end - 1)) < 0.06, end
+    if t_mult > 1:  # the cycle that would end beyond the last step is left out
+        assert as_float(call(ends[-1])) == as_float(call(LAST)) == 0
+    else:
+        assert as_float(call(LAST // first * first)) == as_float(call(LAST)) == 0
+
+
+@pytest.mark.parametrize(("step", "right"), [(81910, 1), (327670, 1)])
+def test_g2_cases(step, right):
+    schedule = CosineAnnealingSchedule(1.0, 10, t_mult=2, cycles=None)
+    assert as_float(compile_(schedule)[0](step)) == right
+
+
+@pytest.mark.parametrize("cycles", [5, None])
+@pytest.mark.parametrize("t_mult", [1, 2])
+def test_decayed_peaks(cycles, t_mult):
+    call, _ = compile_(
+        CosineAnnealingSchedule(0.1, 4, 0.01, cycles=cycles, t_mult=t_mult, peak_decay=0.9)
+    )
+    start, length = 0, 4
+    for i in range(5):
+        true = mp.mpf(0.01) + mp.mpf("0.09") * mp.mpf(0.9) ** i
+        assert off(as_float(call(start)), true) < 6e-7
+        start, length = start + length, length * t_mult
+    if cycles:
+        assert as_float(call(start)) == np.float32(0.01)
+
+
+def test_decayed_peaks_of_many_cycles():
+    call, _ = compile_(CosineAnnealingSchedule(1.0, 1, cycles=None, peak_decay=0.999999))
+    for i in (1, 1000, 10**5, 10**6):
+        assert off(as_float(call(i)), mp.mpf(0.999999) ** i) < 6e-7
+
+
+@pytest.mark.parametrize(
+    ("options", "right"),
+    [
+        ({}, [0.025, 0.05, 0.075, 0.1, 0.09755282581]),
+        ({"warmup_start_ratio": 0}, [0, 0.1 / 3, 0.2 / 3, 0.1, 0.09755282581]),
+        ({"lr_min": 0.09}, [0.025, 0.05, 0.075, 0.1, 0.09975528258]),
+    ],
+    ids=["F3", "F2", "below-the-floor"],
+)
+def test_warmup(options, right):
+    call, _ = compile_(CosineAnnealingSchedule(0.1, 13, **{"warmup": 3, **options}))
+    assert [as_float(call(e)) for e in range(5)] == pytest.approx(right, rel=6e-7)
+    assert np.float32(as_float(call(3))) == np.float32(0.1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"warmup": 10},
+        {"cycles": None},
+        {"cycles": None, "t_mult": 2, "warmup": 0.2, "peak_decay": 0.5},
+    ],
+    ids=str,
+)
+def test_one_trace_over_400_steps(options):
+    call, traces = compile_(CosineAnnealingSchedule(0.1, 50, **options))
+    rates = [as_float(call(e)) for e in range(400)]
+    assert len(traces) == (400 if BACKEND == "torch" else 1)
+    eager = CosineAnnealingSchedule(0.1, 50, **options)
+    assert rates[::25] == pytest.approx([as_float(eager(e)) for e in range(0, 400, 25)], rel=6e-7)
+
+
+@pytest.mark.parametrize(
+    "kind", [int, np.int32, np.int64, float, np.float32, ops.convert_to_tensor]
+)
+def test_a_step_of_any_kind(kind):
+    rate = CosineAnnealingSchedule(0.1, 10)(kind(5))
+    assert as_float(rate) == pytest.approx(0.05, rel=6e-7)
+    assert rate.shape == ()
+    assert keras.backend.standardize_dtype(rate.dtype) == "float32"
+
+
+def test_units():
+    by_epoch = CosineAnnealingSchedule(0.1, 4, steps_per_epoch=10)
+    assert as_float(by_epoch(19)) == as_float(by_epoch(10)) == pytest.approx(0.08535534, rel=6e-7)
+    by_update = CosineAnnealingSchedule(0.1, 25, gradient_accumulation_steps=4)
+    rates = [as_float(by_update(4 * e + 3)) for e in (5, 8)]
+    assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)  # C3
+
+
+@pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("options", [{}, {"warmup": 30}, {"cycles": 3, "peak_decay": 0.5}], ids=str)
+def test_h3_half_precision_changes_nothing(floatx, options):
+    right = [as_float(CosineAnnealingSchedule(0.1, 100, **options)(e)) for e in range(0, 310, 7)]
+    try:
+        keras.config.set_floatx(floatx)
+        rates = [CosineAnnealingSchedule(0.1, 100, **options)(e) for e in range(0, 310, 7)]
+    finally:
+        keras.config.set_floatx("float32")
+    kind = "float64" if floatx == "float64" and BACKEND != "jax" else "float32"
+    assert {keras.backend.standardize_dtype(rate.dtype) for rate in rates} == {kind}
+    assert [as_float(rate) for rate in rates] == pytest.approx(right, rel=1e-6)
+
+
+ALL = {
+    "lr_initial": 0.1,
+    "t_max": 40,
+    "lr_min": 0.0,
+    "lr_min_ratio": 0.5,
+    "steps_per_epoch": 10,
+    "gradient_accumulation_steps": 1,
+    "warmup": 0.25,
+    "warmup_start_ratio": 0.1,
+    "cycles": 2,
+    "t_mult": 2,
+    "peak_decay": 0.5,
+    "name": "mine",
+}
+
+
+def test_the_config_is_the_arguments_as_given():
+    schedule = CosineAnnealingSchedule(**ALL)
+    config = schedule.get_config()
+    assert config == ALL
+    assert json.loads(json.dumps(config)) == ALL
+    again = CosineAnnealingSchedule.from_config(config)
+    assert [as_float(again(e)) for e in range(0, 999, 9)] == [
+        as_float(schedule(e)) for e in range(0, 999, 9)
+    ]
+    plain = CosineAnnealingSchedule(np.float64(1), np.int64(10), steps_per_epoch=np.int32(3))
+    assert json.loads(json.dumps(plain.get_config()))["lr_initial"] == 1.0
+
+
+def test_the_registered_name_is_part_of_saved_files():
+    schedule = CosineAnnealingSchedule(0.1, 10)
+    saved = keras.saving.serialize_keras_object(schedule)
+    assert saved["registered_name"] == "cosine_callbacks>CosineAnnealingSchedule"
+    assert saved["module"] == "cosine_callbacks.keras"
+    loaded = keras.saving.deserialize_keras_object(saved)
+    assert loaded.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "name"),
+    [
+        *(({"t_max": value}, ValueError, "t_max") for value in (0, -1, math.nan, math.inf, 2**31)),
+        *(({"t_max": value}, TypeError, "t_max") for value in (True, "10", [10], None)),
+        ({"t_max": 0.5}, ValueError, "t_max"),
+        ({"lr_initial": None}, TypeError, "lr_initial"),
+        ({"lr_initial": 0}, ValueError, "lr_initial"),
+        ({"lr_min": 0.5}, ValueError, "lr_min"),
+        ({"lr_min": -1}, ValueError, "lr_min"),
+        ({"warmup": 10}, ValueError, "warmup"),
+        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch"),
+        ({"steps_per_epoch": True}, TypeError, "steps_per_epoch"),
+        ({"gradient_accumulation_steps": 0}, ValueError, "gradient_accumulation_steps"),
+        ({"gradient_accumulation_steps": None}, TypeError, "gradient_accumulation_steps"),
+    ],
+    ids=str,
+)
+def test_bad_arguments_are_refused_when_built(options, error, name):
+    with pytest.raises(error, match=rf"^{name} ") as refused:
+        CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 10, **options})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_bad_name_is_refused_when_built():
+    with pytest.raises(ValueError, match="name"):
+        CosineAnnealingSchedule(0.1, 10, name="a/b")
+
+
+def test_k2_called_without_a_step_the_right_import_is_named():
+    with pytest.raises(TypeError, match=r"tf_keras.*cosine_callbacks\.tensorflow"):
+        CosineAnnealingSchedule(0.1, 10)()
+
+
+def test_docstring_examples():
+    import doctest
+
+    import cosine_callbacks.keras as module
+
+    result = doctest.testmod(module)
+    assert result.attempted >= 10
+    assert result.failed == 0
