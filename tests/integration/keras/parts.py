@@ -29,13 +29,21 @@ class Weight(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tests")
+class Scaled(Weight):
+    """Give the weight times the input, so that the gradient is the input."""
+
+    def call(self, inputs):
+        return inputs * self.weight
+
+
+@keras.saving.register_keras_serializable("tests")
 def prediction(y_true, y_pred):
     """Make the prediction itself the loss, so that its gradient is 1."""
     return ops.mean(ops.cast(y_pred, "float32"), axis=-1)
 
 
-def compiled(optimizer, **options):
-    model = keras.Sequential([keras.Input((1,)), Weight()])
+def compiled(optimizer, layer=Weight, **options):
+    model = keras.Sequential([keras.Input((1,)), layer()])
     model.compile(optimizer, loss=prediction, **options)
     return model
 

@@ -1,0 +1,279 @@
+"""The callback in `fit`: positions, base rates, refusals, warnings and logs."""
+
+import copy
+import csv
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
+from tests.integration.keras.parts import BACKEND, DATA, Scaled, compiled, fit, weight_of
+
+
+def cosine(e, t_max, base=0.1, floor=0.0):
+    return floor + (base - floor) / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
+
+
+def sgd(rate=0.1, **options):
+    return compiled(keras.optimizers.SGD(rate, **options))
+
+
+def rate_of(model):
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def moved(model, *callbacks, **options):
+    """Return by how much a fit has moved the weight, and its history."""
+    before = weight_of(model)
+    history = fit(model, *callbacks, **options).history
+    return before - weight_of(model), history
+
+
+def batches(number):
+    """Yield batches, and tell nobody how many."""
+    for _ in range(number):
+        yield DATA[:1], DATA[:1]
+
+
+def test_per_epoch_is_the_default_over_the_whole_run():
+    sum_of_rates, history = moved(sgd(), CosineAnnealingCallback(), epochs=4)
+    right = [0.1, 0.08535534, 0.05, 0.01464466]
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
+    assert sum_of_rates == pytest.approx(10 * sum(cosine(e, 4) for e in range(4)), rel=6e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "right"),
+    [
+        ({"t_max": 2, "lr_min": 0.01}, [0.1, 0.055, 0.01, 0.01, 0.01]),
+        ({"t_max": 2, "lr_min_ratio": 0.1, "lr_initial": 0.2}, [0.2, 0.11, 0.02, 0.02, 0.02]),
+        ({"t_max": 0.4, "lr_min": 0.01}, [0.1, 0.055, 0.01, 0.01, 0.01]),
+        ({"t_max": 2, "cycles": 2}, [0.1, 0.05, 0.1, 0.05, 0]),
+        ({"warmup": 1, "t_max": 3}, [0.05, 0.1, 0.05, 0, 0]),
+    ],
+    ids=str,
+)
+def test_parameters(options, right):
+    _, history = moved(sgd(), CosineAnnealingCallback(**options), epochs=5)
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7, abs=1e-12)
+
+
+def test_per_update_over_the_whole_run():
+    sum_of_rates, history = moved(sgd(), CosineAnnealingCallback(interval="step"), epochs=2)
+    assert sum_of_rates == pytest.approx(sum(cosine(e, 20) for e in range(20)), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx([cosine(9, 20), cosine(19, 20)], rel=6e-7)
+
+
+def test_b7_initial_epoch():
+    model = sgd()
+    callback = CosineAnnealingCallback(40, interval="step")
+    sum_of_rates, history = moved(model, callback, initial_epoch=2, epochs=3)
+    assert sum_of_rates == pytest.approx(sum(cosine(e, 40) for e in range(20, 30)), rel=6e-7)
+    assert cosine(20, 40) == pytest.approx(0.05)
+    by_epoch = CosineAnnealingCallback(4)
+    _, history = moved(sgd(), by_epoch, initial_epoch=2, epochs=4)
+    assert history["learning_rate"] == pytest.approx([0.05, 0.01464466], rel=6e-7)
+
+
+def test_a_second_fit_begins_the_curve_anew_at_the_same_base():
+    model = sgd()
+    first, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+    # Another object on the same optimizer finds the base that the first one left.
+    second, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+    assert [first, second] == pytest.approx([0.55, 0.55], rel=6e-7)
+    assert rate_of(model) == pytest.approx(cosine(9, 10), rel=6e-7)
+
+
+def test_a_rate_set_in_between_is_a_new_base():
+    model, callback = sgd(), CosineAnnealingCallback(10, interval="step")
+    fit(model, callback)
+    model.optimizer.learning_rate = 0.2
+    with pytest.warns(UserWarning, match=r"present rate 0\.2 is taken .* give lr_initial="):
+        sum_of_rates, _ = moved(model, callback)
+    assert sum_of_rates == pytest.approx(1.1, rel=6e-7)
+
+
+def test_b9_one_object_in_two_models():
+    callback = CosineAnnealingCallback(10, interval="step")
+    for _ in range(2):
+        sum_of_rates, _ = moved(sgd(), callback)
+        assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
+
+
+def test_a_copied_callback_is_a_callback():
+    callback = copy.deepcopy(CosineAnnealingCallback(10, interval="step"))
+    assert moved(sgd(), callback)[0] == pytest.approx(0.55, rel=6e-7)
+
+
+def test_one_epoch_of_unknown_length():
+    callback = CosineAnnealingCallback(24, interval="step")
+    sum_of_rates, _ = moved(sgd(), callback, data=batches(12))
+    assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="there Keras has no data of its own without length")
+def test_later_epochs_of_unknown_length_go_on():
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        data = tf.data.Dataset.from_tensors((DATA[:1], DATA[:1])).repeat(12)
+        data = data.filter(lambda *_: True)
+    else:
+        import torch
+
+        class Stream(torch.utils.data.IterableDataset):
+            def __iter__(self):
+                return iter([(np.float32([1]), np.float32([1]))] * 12)
+
+        data = torch.utils.data.DataLoader(Stream())
+    # On TensorFlow Keras begins one batch more than there is, which cannot use data it has not.
+    model = compiled(keras.optimizers.SGD(0.1), Scaled)
+    callback = CosineAnnealingCallback(24, interval="step")
+    sum_of_rates, history = moved(model, callback, data=data, epochs=3)
+    right = [cosine(e, 24) for e in range(36)]
+    assert sum_of_rates == pytest.approx(sum(right), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx([right[11], right[23], 0], rel=6e-7)
+
+
+def test_d3_the_length_is_needed_and_unknown():
+    model = sgd()
+    with pytest.raises(
+        ValueError, match=r"^t_max must be given .*give t_max= or .*steps_per_epoch="
+    ):
+        fit(model, CosineAnnealingCallback(interval="step"), data=batches(3))
+    assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
+    # In epochs it is known.
+    fit(sgd(), CosineAnnealingCallback(), data=batches(3))
+
+
+def test_a_later_epoch_of_unknown_length_is_refused():
+    model = sgd()
+    callback = CosineAnnealingCallback(24, interval="step")
+    with pytest.raises(ValueError, match=r"^steps_per_epoch must be given .*epoch 1"):
+        fit(model, callback, data=batches(3), initial_epoch=1, epochs=2)
+    assert weight_of(model) == 0
+
+
+@pytest.mark.parametrize(
+    "rate", [CosineAnnealingSchedule(0.1, 10), lambda: 0.1], ids=["schedule", "function"]
+)
+def test_l3_an_optimizer_without_a_rate_that_can_be_set(rate):
+    model = sgd(rate)
+    with pytest.raises(ValueError, match=r"^sgd\w* must hold a rate .*a CosineAnnealingSchedule$"):
+        fit(model, CosineAnnealingCallback(10))
+    assert weight_of(model) == 0
+
+
+def test_m2_a_floor_above_the_rate():
+    model = sgd()
+    named = r"^lr_min must not lie above the rate of sgd\w*, got lr_min=0\.5 with"
+    with pytest.raises(ValueError, match=named):
+        fit(model, CosineAnnealingCallback(10, 0.5))
+    assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
+
+
+def test_a_floor_equal_to_a_float32_rate():
+    _, history = moved(sgd(0.7), CosineAnnealingCallback(10, 0.7), epochs=2)
+    assert history["learning_rate"] == pytest.approx([0.7, 0.7], rel=6e-8)
+
+
+def test_a_rate_of_0_is_no_peak():
+    model = sgd(0.0)
+    with pytest.raises(ValueError, match=r"^the rate of sgd\w* must lie in .*give lr_initial=$"):
+        fit(model, CosineAnnealingCallback(10))
+    sum_of_rates, _ = moved(model, CosineAnnealingCallback(10, interval="step", lr_initial=0.1))
+    assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
+
+
+def test_a_trained_optimizer_without_a_remembered_base():
+    model = sgd(0.05)
+    fit(model)
+    with pytest.warns(UserWarning, match=r"^sgd\w* has been trained before .*give lr_initial="):
+        sum_of_rates, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+    assert sum_of_rates == pytest.approx(0.275, rel=6e-7)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
+def test_c5_several_steps_per_execution():
+    model = compiled(keras.optimizers.SGD(0.1), steps_per_execution=4)
+    with pytest.warns(UserWarning, match=r"steps_per_execution=4; .*CosineAnnealingSchedule"):
+        fit(model, CosineAnnealingCallback(10, interval="step"))
+
+
+class Halve(keras.callbacks.Callback):
+    """Another writer of the rate."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.01
+
+
+def test_a_second_writer_is_named_once_and_overruled():
+    model = sgd()
+    with pytest.warns(UserWarning, match=r"another writer, such as ReduceLROnPlateau") as caught:
+        _, history = moved(model, CosineAnnealingCallback(4), Halve(), epochs=4)
+    assert len([w for w in caught if "another writer" in str(w.message)]) == 1
+    assert history["learning_rate"] == pytest.approx([cosine(e, 4) for e in range(4)], rel=6e-7)
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=99),
+        keras.callbacks.LearningRateScheduler(lambda _: 0.03),
+    ],
+    ids=lambda writer: type(writer).__name__,
+)
+def test_keras_own_writers(writer):
+    with pytest.warns(UserWarning, match="another writer"):
+        fit(sgd(), CosineAnnealingCallback(5), writer, epochs=5)
+
+
+def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    fit(sgd(), CosineAnnealingCallback(4), log, epochs=2, verbose=2)
+    with (tmp_path / "log.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    assert rates == pytest.approx([0.1, 0.08535534], rel=6e-7)
+    assert "learning_rate: 0.0854" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "name"),
+    [
+        *(({"t_max": value}, ValueError, "t_max") for value in (0, -1, math.nan, math.inf, 8.0)),
+        *(({"t_max": value}, TypeError, "t_max") for value in (True, "10", [10])),
+        ({"interval": "batch"}, ValueError, "interval"),
+        ({"lr_min": -1}, ValueError, "lr_min"),
+        ({"lr_min": math.nan}, ValueError, "lr_min"),
+        ({"lr_min": 0.5, "lr_initial": 0.1}, ValueError, "lr_min"),
+        ({"warmup": 10, "t_max": 10}, ValueError, "warmup"),
+    ],
+    ids=str,
+)
+def test_m1_m2_bad_arguments_are_refused_when_built(options, error, name):
+    with pytest.raises(error, match=rf"^{name} ") as refused:
+        CosineAnnealingCallback(**options)
+    assert "\n" not in str(refused.value)
+
+
+def test_batch_ends_may_come_late_and_out_of_order():
+    callback = CosineAnnealingCallback(20, interval="step")
+    callback.set_params({"epochs": 2, "steps": None})
+    callback.set_model(sgd())
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    for batch in (1, 0, 3, 2):
+        callback.on_train_batch_end(batch)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"learning_rate": pytest.approx(cosine(3, 20))}
+    callback.on_epoch_begin(1)
+    callback.on_train_batch_begin(0)
+    assert rate_of(callback.model) == pytest.approx(cosine(4, 20), rel=6e-7)
+    callback.on_epoch_end(1, None)
+
+
+def test_it_does_not_slow_asynchronous_dispatch():
+    assert CosineAnnealingCallback.async_safe
