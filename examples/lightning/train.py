@@ -1,6 +1,7 @@
 """Train a small network on real handwritten digits under the curve that config.yaml describes.
 
-Run `python examples/lightning/train.py`; override any value, e.g. `--trainer.max_epochs 3`.
+Run `python examples/lightning/train.py`; override any value, e.g. `--trainer.max_epochs 12`.
+The exit status is 0 if every update used the formula's rate and the network reads the digits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-PICTURE = Path("demo_output/curve.png")
 LEAST_ACCURACY = 0.93
 
 
@@ -34,11 +34,7 @@ class Digits(pl.LightningDataModule):
     """The 1,797 digits of 8x8 pixels that come with scikit-learn."""
 
     def __init__(self, batch_size: int = 32) -> None:
-        """Split them into 60 % training, 20 % validation and 20 % test images.
-
-        Args:
-            batch_size: Images per batch.
-        """
+        """Split them into 60 % training, 20 % validation and 20 % test images."""
         super().__init__()
         self.batch_size = batch_size
         images, labels = load_digits(return_X_y=True)
@@ -65,11 +61,7 @@ class Net(pl.LightningModule):
     """Two convolutions and a linear layer."""
 
     def __init__(self, lr: float = 0.003) -> None:
-        """Build the layers.
-
-        Args:
-            lr: The optimizer's rate: the peak of the curve.
-        """
+        """Build the layers; lr is the optimizer's rate, the peak of the curve."""
         super().__init__()
         self.lr = lr
         self.layers = nn.Sequential(
@@ -81,8 +73,8 @@ class Net(pl.LightningModule):
             nn.Flatten(),
             nn.Linear(512, 10),
         )
-        self.rates: list[float] = []
-        self.accuracies: list[float] = []
+        self.updates: list[tuple[int, float]] = []  # the epoch and the rate used
+        self.validations: list[tuple[int, float]] = []  # the updates before it and the accuracy
 
     def configure_optimizers(self) -> Optimizer:
         """No scheduler here: the callback drives the rate."""
@@ -96,7 +88,7 @@ class Net(pl.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Note the rate that this update uses."""
-        self.rates.append(optimizer.param_groups[0]["lr"])
+        self.updates.append((self.current_epoch, optimizer.param_groups[0]["lr"]))
 
     def accuracy(self, batch: tuple[Tensor, Tensor]) -> float:
         """Return the part of the batch that is recognized."""
@@ -104,34 +96,47 @@ class Net(pl.LightningModule):
         return float((self.layers(x).argmax(1) == y).float().mean())
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Note the accuracy of this epoch."""
-        self.accuracies.append(self.accuracy(batch))
-        self.log("val_acc", self.accuracies[-1], prog_bar=True)
+        """Note the accuracy after this epoch."""
+        self.validations.append((len(self.updates), self.accuracy(batch)))
+        self.log("val_acc", self.validations[-1][1], prog_bar=True)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Report the accuracy on images never seen."""
         self.log("test_acc", self.accuracy(batch))
 
 
-def report(used: list[float], formula: list[float], accuracies: list[float]) -> None:
-    """Print a row per epoch, and save the picture of the curve used."""
-    per_epoch = len(used) // len(accuracies)
-    print("\nepoch   rate used   formula     val. accuracy   (rates of each epoch's last update)")
-    for epoch, accuracy in enumerate(accuracies):
-        last = (epoch + 1) * per_epoch - 1
-        print(f"{epoch:5}   {used[last]:.3e}   {formula[last]:.3e}   {accuracy:13.3f}")
+def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> list[float]:
+    """Return the rate of each update from the numbers in the YAML, without the callback."""
+    interval, t_max, peak = (written.pop(name) for name in ("interval", "t_max", "lr_initial"))
+    del written["optimizers"]
+    positions = epochs if interval == "epoch" else range(len(epochs))
+    whole = positions[-1] + 1
+    if isinstance(t_max, float):
+        t_max = max(1, round(t_max * whole))
+    schedule = CosineAnnealing(peak or lr, t_max or whole, **written)
+    return [schedule(e) for e in positions]
+
+
+def report(model: Net, used: list[float], rates: list[float], picture: Path) -> None:
+    """Print a row per epoch, for its last update, and draw every update."""
+    print("\nepoch   update   rate used     formula       validation accuracy")
+    for done, accuracy in model.validations:
+        e, epoch = done - 1, model.updates[done - 1][0]
+        print(f"{epoch:5}   {e:6}   {used[e]:.5e}   {rates[e]:.5e}   {accuracy:19.3f}")
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     axes.plot(used, linewidth=5, alpha=0.4, label="used by the optimizer")
-    axes.plot(formula, linewidth=1, color="black", label="formula")
+    axes.plot(rates, linewidth=1, color="black", label="formula")
     axes.set(xlabel="optimizer update", ylabel="learning rate", ylim=(0, None), xlim=(0, None))
     axes.set_title("The learning rate of this run")
     axes.legend()
-    PICTURE.parent.mkdir(exist_ok=True)
-    figure.savefig(PICTURE, dpi=120)
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(picture, dpi=120)
 
 
 def main() -> int:
     """Train, test and compare; return the exit status."""
+    # Threads cost this small network more than they give, most of all on a busy machine.
+    torch.set_num_threads(1)
     default = str(Path(__file__).with_name("config.yaml"))
     cli = LightningCLI(
         Net,
@@ -140,18 +145,20 @@ def main() -> int:
         save_config_callback=None,
         parser_kwargs={"default_config_files": [default]},
     )
-    cli.trainer.fit(cli.model, cli.datamodule)
-    used = cli.model.rates
     written = next(c.init_args for c in cli.config.trainer.callbacks if "Cosine" in c.class_path)
-    schedule = CosineAnnealing(cli.model.lr, len(used), written.lr_min, warmup=written.warmup)
-    formula = [schedule(e) for e in range(len(used))]
-    report(used, formula, cli.model.accuracies)
+    if written.t_max is None and written.cycles != 1:
+        sys.exit("this comparison lays out no cycles that fill the run: give t_max, too")
+    cli.trainer.fit(cli.model, cli.datamodule)
     (result,) = cli.trainer.test(cli.model, cli.datamodule, verbose=False)
-    accuracy = result["test_acc"]
-    print(f"\ntest accuracy {accuracy:.3f}; {len(used)} updates, curve in {PICTURE}")
-    if used != formula:
-        print("a rate differs from the formula", file=sys.stderr)
-    return int(used != formula or accuracy < LEAST_ACCURACY)
+    epochs, used = map(list, zip(*cli.model.updates, strict=True))
+    rates = formula(written.as_dict(), cli.model.lr, epochs)
+    picture = Path(cli.trainer.default_root_dir, "curve.png")
+    report(cli.model, used, rates, picture)
+    equal = sum(a == b for a, b in zip(used, rates, strict=True))
+    print(f"\nrates equal to the formula to the last bit: {equal} of {len(used)}")
+    print(f"test accuracy: {result['test_acc']:.3f}, at least {LEAST_ACCURACY} is asked for")
+    print(f"curve: {picture}")
+    return int(equal < len(used) or result["test_acc"] < LEAST_ACCURACY)
 
 
 if __name__ == "__main__":
