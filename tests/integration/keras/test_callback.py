@@ -277,3 +277,15 @@ def test_batch_ends_may_come_late_and_out_of_order():
 
 def test_it_does_not_slow_asynchronous_dispatch():
     assert CosineAnnealingCallback.async_safe
+
+
+@pytest.mark.skipif(
+    BACKEND != "tensorflow" or not hasattr(keras.optimizers, "MultiOptimizer"),
+    reason="new in Keras 3.15, which builds the optimizers before the callbacks elsewhere",
+)
+def test_optimizers_that_nobody_knows_yet():
+    optimizer = keras.optimizers.SGD(0.1)
+    model = sgd()
+    model.compile(keras.optimizers.MultiOptimizer(lambda _: optimizer), loss="mse")
+    with pytest.raises(ValueError, match=r"model\.optimizer\.build\(model\.trainable_variables\)"):
+        fit(model, CosineAnnealingCallback(10))
