@@ -7,34 +7,23 @@ import math
 import threading
 import warnings
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
+from cosine_callbacks._optimizers import (
+    LEFT,
+    Found,
+    Left,
+    called,
+    find,
+    inner_optimizers,
+    plain,
+    read,
+    unscaled,
+)
 from cosine_callbacks._parameters import Cycles, Parameters
 from cosine_callbacks.formula import mix, weight
 
-
-class Left(NamedTuple):
-    """What a callback left behind in an optimizer: its base rate and the last rates written.
-
-    Two of them: on JAX the last write is undone where its batch fails or does not exist.
-    """
-
-    base: float
-    rates: tuple[float, ...]
-
-
-# Kept with the optimizer, not with the callback: another callback on it finds the same base.
-LEFT: WeakKeyDictionary[Any, Left] = WeakKeyDictionary()
 # One for all callbacks: with a lock of its own no callback could be deep-copied, as tuners do.
 LOCK = threading.Lock()
-
-
-class Found(NamedTuple):
-    """An optimizer as `set_model` found it; rate is None where it holds a schedule or function."""
-
-    rate: float | None
-    base: float | None
-    trained: bool
 
 
 class Curve(NamedTuple):
@@ -50,39 +39,6 @@ class Curve(NamedTuple):
         """Return the rate of the epoch or batch at this position."""
         w, on = weight(self.cycles, position // self.accumulation)
         return float(mix(self.floor * on, self.base, w))
-
-
-def unscaled(optimizer: Any) -> Any:
-    """Return the optimizer without the LossScaleOptimizer around it."""
-    return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def inner_optimizers(optimizer: Any) -> list[Any]:
-    """Return the optimizers that hold a rate of their own: those of a MultiOptimizer, or one."""
-    optimizer = unscaled(optimizer)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
-
-
-def fixed(optimizer: Any) -> bool:
-    """Say whether the optimizer holds a schedule or a function instead of a rate."""
-    # No public attribute tells it everywhere: some getters call the function, some setters
-    # replace it. Legacy optimizers keep it in `_hyper`, all others as `_learning_rate`.
-    held = getattr(optimizer, "_hyper", None) or vars(optimizer)
-    return callable(held.get("learning_rate", held.get("_learning_rate")))
-
-
-def called(optimizer: Any) -> str:
-    """Return the optimizer's name; legacy ones show none."""
-    return str(getattr(optimizer, "name", type(optimizer).__name__))
-
-
-def read(optimizer: Any) -> float:
-    """Return the optimizer's rate as the shortest decimal that names it.
-
-    float32 0.7 lies below 0.7: taken at full length, lr_min=0.7 would lie above it.
-    """
-    rate = optimizer.learning_rate
-    return float(str(rate.numpy() if hasattr(rate, "numpy") else rate))
 
 
 def legacy(kind: type) -> bool:
@@ -180,14 +136,7 @@ class FitCallback:
             )
         parent: Any = super()
         parent.set_model(model)
-        self._found = [self._find(each) for each in inner_optimizers(model.optimizer)]
-
-    def _find(self, optimizer: Any) -> Found:
-        if optimizer is None or fixed(optimizer):
-            return Found(None, None, trained=False)
-        rate, left = read(optimizer), LEFT.get(optimizer)
-        base = left.base if left is not None and rate in left.rates else None
-        return Found(rate, base, trained=bool(optimizer.iterations > 0))
+        self._found = [find(each) for each in inner_optimizers(model.optimizer)]
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Lay out the curve of each optimizer; nothing is written yet.
@@ -209,11 +158,12 @@ class FitCallback:
         self._start, self._ended, self._written = 0, 0, []
         self._begun = self._warned = False
         # tf_keras keeps the number in a variable of its own.
-        at_once = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
-        if self._interval == "step" and int(at_once) > 1:
+        held = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
+        at_once = int(plain(held))
+        if self._interval == "step" and at_once > 1:
             warnings.warn(
                 f"interval='step' sets one rate per execution, got steps_per_execution="
-                f"{int(at_once)}; give the optimizer a CosineAnnealingSchedule for one per update",
+                f"{at_once}; give the optimizer a CosineAnnealingSchedule for one per update",
                 stacklevel=2,
             )
 

@@ -31,6 +31,7 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         [0.1, 0.055]
     """
 
-    if legacy(tf.keras.callbacks.Callback):
-        # The name under which the callbacks of tf_keras report it.
-        _log_keys = ("learning_rate", "lr")
+    # `lr` is the name under which the callbacks of tf_keras report it.
+    _log_keys = (
+        ("learning_rate", "lr") if legacy(tf.keras.callbacks.Callback) else ("learning_rate",)
+    )

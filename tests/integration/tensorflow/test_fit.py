@@ -1,0 +1,269 @@
+"""The callback in `tf.keras` fit, under Keras 3 and, with TF_USE_LEGACY_KERAS=1, under tf_keras."""
+
+import doctest
+import json
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import cosine_callbacks.tensorflow
+from cosine_callbacks.tensorflow import CosineAnnealingCallback
+from tests.integration.tensorflow.parts import (
+    DATA,
+    LEGACY,
+    compiled,
+    fit,
+    rate_of,
+    run_program,
+    sgd,
+    weight_of,
+)
+
+# LR(e) / LR_initial of the plain curve over 4 and over 10, from the half-angle identities.
+COSINE_4 = [1.0, 0.8535533905932737, 0.5, 0.14644660940672624]
+COSINE_10 = [
+    1.0,
+    0.9755282581475768,
+    0.9045084971874737,
+    0.7938926261462366,
+    0.6545084971874737,
+    0.5,
+    0.34549150281252633,
+    0.2061073738537634,
+    0.09549150281252627,
+    0.024471741852423214,
+]
+CURVE = [0.1 * part for part in COSINE_10]
+OPTIMIZERS = [tf.keras.optimizers.SGD]
+if LEGACY:
+    OPTIMIZERS += [tf.keras.optimizers.legacy.SGD]
+
+optimizers = pytest.mark.parametrize(
+    "kind", OPTIMIZERS, ids=["current", "legacy"][: len(OPTIMIZERS)]
+)
+
+
+def per_step(t_max=10, **options):
+    return CosineAnnealingCallback(t_max, interval="step", **options)
+
+
+@optimizers
+def test_per_epoch_is_the_default_over_the_whole_run(kind):
+    model = compiled(kind(0.1))
+    history = fit(model, CosineAnnealingCallback(), epochs=4)
+    right = [0.1 * part for part in COSINE_4]
+    assert weight_of(model) == pytest.approx(-10 * sum(right), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
+    assert rate_of(model) == pytest.approx(right[-1], rel=6e-7)  # the last rate stays
+
+
+@optimizers
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"jit_compile": True}], ids=str)
+def test_per_update(kind, options):
+    if kind.__module__.startswith("tf_keras.src.optimizers.legacy"):
+        options = {name: value for name, value in options.items() if name != "jit_compile"}
+    model = compiled(kind(0.1), **options)
+    history = fit(model, per_step())
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
+    assert history["learning_rate"] == pytest.approx([CURVE[-1]], rel=6e-7)
+
+
+def test_floor_warmup_and_restarts():
+    model = sgd()
+    history = fit(model, CosineAnnealingCallback(2, 0.01, cycles=2, warmup=1), epochs=6)
+    right = [0.05, 0.1, 0.1, 0.055, 0.01, 0.01]
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
+    assert weight_of(model) == pytest.approx(-10 * sum(right), rel=6e-7)
+
+
+@optimizers
+def test_b7_initial_epoch(kind):
+    model = compiled(kind(0.1))
+    history = fit(model, per_step(40), initial_epoch=2, epochs=4)
+    # The second half of a cosine and what mirrors it make up the whole rate.
+    right = sum(0.05 * (1 + np.cos(np.pi * e / 40)) for e in range(20, 40))
+    assert weight_of(model) == pytest.approx(-right, rel=6e-7)
+    history = fit(compiled(kind(0.1)), CosineAnnealingCallback(4), initial_epoch=2, epochs=4)
+    assert history["learning_rate"] == pytest.approx([0.05, 0.1 * COSINE_4[3]], rel=6e-7)
+
+
+@optimizers
+def test_b9_one_object_in_two_models_and_a_second_fit(kind):
+    callback = per_step()
+    for _ in range(2):
+        model = compiled(kind(0.1))
+        for total in (-0.55, -1.1):
+            fit(model, callback)
+            assert weight_of(model) == pytest.approx(total, rel=6e-7)
+
+
+@optimizers
+def test_the_base_belongs_to_the_optimizer(kind):
+    model = compiled(kind(0.1))
+    fit(model, per_step())
+    fit(model, per_step())  # another object
+    assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
+    model.optimizer.learning_rate = 0.05
+    with pytest.warns(UserWarning, match=r"trained before and its present rate 0\.05 is taken"):
+        fit(model, per_step())
+    assert weight_of(model) == pytest.approx(-1.375, rel=6e-7)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["ours-first", "backup-first"])
+def test_b8_killed_and_restored(tmp_path, order):
+    options = json.dumps({"t_max": 40, "interval": "step"})
+    run_program(
+        "killed_fit.py", tmp_path, options, order, json.dumps([2, 5]), expect=-signal.SIGKILL
+    )
+    run_program("killed_fit.py", tmp_path, options, order, "null")
+    used = [json.loads(line) for line in (tmp_path / "used.jsonl").read_text().splitlines()]
+    assert [(epoch, batch) for epoch, batch, _ in used] == [
+        *((epoch, batch) for epoch in range(2) for batch in range(10)),
+        *((2, batch) for batch in range(6)),
+        *((epoch, batch) for epoch in (2, 3) for batch in range(10)),
+    ]
+    assert used[26] == [2, 0, pytest.approx(0.05, rel=6e-7)]
+    for epoch, batch, rate in used:
+        right = 0.05 * (1 + np.cos(np.pi * (epoch * 10 + batch) / 40))
+        assert rate == pytest.approx(right, rel=6e-7)
+
+
+def test_two_devices():
+    assert run_program("two_devices.py") == pytest.approx([-0.55, -0.55], rel=6e-7)
+
+
+def unknown(batches):
+    """A dataset that tells nobody how long it is."""
+    data = tf.data.Dataset.from_tensors((DATA[:1], DATA[:1])).repeat(batches)
+    return data.filter(lambda *_: True)
+
+
+def test_later_epochs_of_unknown_length_go_on():
+    model = sgd()
+    fit(model, per_step(), data=unknown(4), epochs=3)
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
+
+
+def test_d3_the_length_is_needed_and_unknown():
+    model = sgd()
+    callback = CosineAnnealingCallback(interval="step")
+    named = (
+        r"^t_max must be given .*got 1 epochs of None batches; give t_max= or .*steps_per_epoch="
+    )
+    with pytest.raises(ValueError, match=named):
+        fit(model, callback, data=unknown(4))
+    assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
+    fit(model, callback, data=unknown(10), steps_per_epoch=10)
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
+
+
+FIXED = {"schedule": lambda: tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)}
+if not LEGACY:  # the optimizers of tf_keras make a rate of a function's first value
+    FIXED["function"] = lambda: lambda: 0.1
+
+
+@optimizers
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+@pytest.mark.parametrize("rate", FIXED.values(), ids=FIXED)
+def test_l3_an_optimizer_without_a_rate_that_can_be_set(kind, rate, scaled):
+    optimizer = kind(rate())
+    model = compiled(loss_scaled(optimizer) if scaled else optimizer)
+    with pytest.raises(ValueError, match=r"must hold a rate .*give it a CosineAnnealingSchedule$"):
+        fit(model, per_step())
+    assert weight_of(model) == 0
+
+
+@pytest.mark.skipif(not LEGACY, reason="these optimizers are gone from Keras 3")
+def test_l3_a_legacy_optimizer_with_a_function():
+    model = compiled(tf.keras.optimizers.legacy.SGD(lambda: 0.1))
+    with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give it a CosineAnneal"):
+        fit(model, per_step())
+    assert weight_of(model) == 0
+
+
+@optimizers
+def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
+    model = compiled(kind(0.1))
+    with pytest.raises(ValueError, match=r"^lr_min must not lie above the rate of (sgd|SGD)"):
+        fit(model, per_step(lr_min=0.5))
+    assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
+    with pytest.raises(ValueError, match=r"^the rate of (sgd|SGD)\w* must lie in .*lr_initial=$"):
+        fit(compiled(kind(0.0)), per_step())
+
+
+def test_c5_several_steps_per_execution():
+    model = sgd(steps_per_execution=4)
+    with pytest.warns(UserWarning, match=r"steps_per_execution=4; .* CosineAnnealingSchedule"):
+        fit(model, per_step())
+    assert weight_of(model) == pytest.approx(-4 * (0.1 + CURVE[4]) - 2 * CURVE[8], rel=6e-7)
+
+
+@pytest.mark.parametrize("name", ["ReduceLROnPlateau", "LearningRateScheduler"])
+def test_a_second_writer(name):
+    model = sgd()
+    if name == "ReduceLROnPlateau":
+        writer = tf.keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=99)
+    else:
+        writer = tf.keras.callbacks.LearningRateScheduler(lambda _: 0.03)
+    with pytest.warns(UserWarning, match=f"another writer, such as .*{name}") as caught:
+        fit(model, CosineAnnealingCallback(5), writer, epochs=5)
+    assert sum("another writer" in str(warning.message) for warning in caught) == 1
+
+
+def loss_scaled(optimizer):
+    if LEGACY:
+        return tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+    return tf.keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+@optimizers
+def test_c6_skipped_updates(kind):
+    model = compiled(loss_scaled(kind(0.1)))
+    data = DATA.copy()
+    data[[1, 2, 5, 7]] = np.inf
+    fit(model, per_step(), data=data)
+    used = [rate for e, rate in enumerate(CURVE) if e not in (1, 2, 5, 7)]
+    assert weight_of(model) == pytest.approx(-sum(used), rel=6e-7)
+
+
+@optimizers
+def test_mixed_precision(kind):
+    tf.keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        model = compiled(kind(0.1))
+        fit(model, per_step())
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
+
+
+def test_j2_history_progress_bar_and_csv(tmp_path, capsys):
+    model = sgd()
+    log = tf.keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    history = fit(model, CosineAnnealingCallback(4), log, epochs=2, verbose=2)
+    right = pytest.approx([0.1, 0.08535534], rel=6e-7)
+    keys = ["learning_rate", "lr"] if LEGACY else ["learning_rate"]
+    assert {key: history[key] for key in history if key != "loss"} == dict.fromkeys(keys, right)
+    assert "learning_rate: 0.0854" in capsys.readouterr().out
+    assert "learning_rate" in (tmp_path / "log.csv").read_text().splitlines()[0]
+
+
+def test_j2_tensorboard(tmp_path):
+    board = tf.keras.callbacks.TensorBoard(tmp_path)
+    fit(sgd(), CosineAnnealingCallback(4), board, epochs=4)
+    rates = {}
+    for file in tmp_path.glob("train/events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                if value.tag == "epoch_learning_rate":
+                    rates[event.step] = float(tf.make_ndarray(value.tensor))
+    assert [*rates] == [0, 1, 2, 3]
+    assert [*rates.values()] == pytest.approx([0.1 * part for part in COSINE_4], rel=6e-7)
+
+
+def test_docstring_example():
+    result = doctest.testmod(cosine_callbacks.tensorflow)
+    assert result.attempted >= 8
+    assert result.failed == 0

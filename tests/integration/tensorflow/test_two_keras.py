@@ -1,0 +1,76 @@
+"""What a user reads who mixes Keras 3 and tf_keras, and what may be mixed."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+
+import cosine_callbacks.keras
+import cosine_callbacks.tensorflow
+from tests.integration.tensorflow.parts import DATA, LEGACY, fit, sgd, weight_of
+
+OURS, OTHER = (tf_keras, keras) if LEGACY else (keras, tf_keras)
+
+
+def linear(package, optimizer):
+    model = package.Sequential([package.Input((1,)), package.layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def test_the_callback_belongs_to_the_keras_of_tensorflow():
+    assert issubclass(cosine_callbacks.tensorflow.CosineAnnealingCallback, OURS.callbacks.Callback)
+    assert not issubclass(
+        cosine_callbacks.tensorflow.CosineAnnealingCallback, OTHER.callbacks.Callback
+    )
+
+
+@pytest.mark.parametrize("adapter", ["keras", "tensorflow"])
+def test_k2_a_callback_of_the_other_keras(adapter):
+    module = getattr(cosine_callbacks, adapter)
+    model = linear(OTHER if adapter == "tensorflow" else tf_keras, "sgd")
+    with pytest.raises(
+        TypeError, match=r"^the callback and the model must come from one Keras"
+    ) as e:
+        model.fit(DATA, DATA, callbacks=[module.CosineAnnealingCallback()], verbose=0)
+    assert f"got the callback of cosine_callbacks.{adapter} with a model of " in str(e.value)
+    assert "set TF_USE_LEGACY_KERAS=1 and import cosine_callbacks.tensorflow" in str(e.value)
+    assert "for Keras 3 import cosine_callbacks.keras" in str(e.value)
+
+
+def test_k2_the_schedule_of_keras_3_in_an_optimizer_of_tf_keras():
+    schedule = cosine_callbacks.keras.CosineAnnealingSchedule(0.1, 10)
+    named = r"cosine_callbacks\.tensorflow with interval='step'"
+    with pytest.raises(TypeError, match=named):
+        tf_keras.optimizers.SGD(schedule)
+    model = linear(tf_keras, tf_keras.optimizers.legacy.SGD(schedule))
+    with pytest.raises(TypeError, match=named):
+        model.fit(DATA, DATA, verbose=0)
+
+
+@pytest.mark.skipif(LEGACY, reason="both callbacks belong to one Keras in Keras 3 only")
+def test_both_callbacks_share_the_base_of_an_optimizer():
+    model = sgd()
+    for adapter in (cosine_callbacks.keras, cosine_callbacks.tensorflow):
+        fit(model, adapter.CosineAnnealingCallback(10, interval="step"))
+    assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
+
+
+@pytest.mark.skipif(LEGACY, reason="the schedule is for Keras 3")
+def test_the_schedule_in_a_loop_of_ones_own():
+    weight, traces = tf.Variable(0.0), []
+    optimizer = keras.optimizers.SGD(cosine_callbacks.keras.CosineAnnealingSchedule(0.1, 10))
+    optimizer.build([weight])
+
+    @tf.function
+    def update():
+        traces.append(1)
+        with tf.GradientTape() as tape:
+            loss = 1.0 * weight
+        optimizer.apply(tape.gradient(loss, [weight]))
+
+    for _ in range(400):
+        update()
+    assert weight.numpy() == pytest.approx(np.float32(-0.55), rel=6e-7)
+    assert len(traces) == 1
