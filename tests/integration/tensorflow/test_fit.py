@@ -1,8 +1,6 @@
 """The callback in `tf.keras` fit, under Keras 3 and, with TF_USE_LEGACY_KERAS=1, under tf_keras."""
 
 import doctest
-import json
-import signal
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from tests.integration.tensorflow.parts import (
     compiled,
     fit,
     rate_of,
-    run_program,
     sgd,
     weight_of,
 )
@@ -111,29 +108,6 @@ def test_the_base_belongs_to_the_optimizer(kind):
     assert weight_of(model) == pytest.approx(-1.375, rel=6e-7)
 
 
-@pytest.mark.parametrize("order", [1, -1], ids=["ours-first", "backup-first"])
-def test_b8_killed_and_restored(tmp_path, order):
-    options = json.dumps({"t_max": 40, "interval": "step"})
-    run_program(
-        "killed_fit.py", tmp_path, options, order, json.dumps([2, 5]), expect=-signal.SIGKILL
-    )
-    run_program("killed_fit.py", tmp_path, options, order, "null")
-    used = [json.loads(line) for line in (tmp_path / "used.jsonl").read_text().splitlines()]
-    assert [(epoch, batch) for epoch, batch, _ in used] == [
-        *((epoch, batch) for epoch in range(2) for batch in range(10)),
-        *((2, batch) for batch in range(6)),
-        *((epoch, batch) for epoch in (2, 3) for batch in range(10)),
-    ]
-    assert used[26] == [2, 0, pytest.approx(0.05, rel=6e-7)]
-    for epoch, batch, rate in used:
-        right = 0.05 * (1 + np.cos(np.pi * (epoch * 10 + batch) / 40))
-        assert rate == pytest.approx(right, rel=6e-7)
-
-
-def test_two_devices():
-    assert run_program("two_devices.py") == pytest.approx([-0.55, -0.55], rel=6e-7)
-
-
 def unknown(batches):
     """A dataset that tells nobody how long it is."""
     data = tf.data.Dataset.from_tensors((DATA[:1], DATA[:1])).repeat(batches)
@@ -171,14 +145,6 @@ def test_l3_an_optimizer_without_a_rate_that_can_be_set(kind, rate, scaled):
     optimizer = kind(rate())
     model = compiled(loss_scaled(optimizer) if scaled else optimizer)
     with pytest.raises(ValueError, match=r"must hold a rate .*give it a CosineAnnealingSchedule$"):
-        fit(model, per_step())
-    assert weight_of(model) == 0
-
-
-@pytest.mark.skipif(not LEGACY, reason="these optimizers are gone from Keras 3")
-def test_l3_a_legacy_optimizer_with_a_function():
-    model = compiled(tf.keras.optimizers.legacy.SGD(lambda: 0.1))
-    with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give it a CosineAnneal"):
         fit(model, per_step())
     assert weight_of(model) == 0
 

@@ -1,14 +1,12 @@
 """What a user reads who mixes Keras 3 and tf_keras, and what may be mixed."""
 
 import keras
-import numpy as np
 import pytest
-import tensorflow as tf
 import tf_keras
 
 import cosine_callbacks.keras
 import cosine_callbacks.tensorflow
-from tests.integration.tensorflow.parts import DATA, LEGACY, fit, sgd, weight_of
+from tests.integration.tensorflow.parts import DATA, LEGACY
 
 OURS, OTHER = (tf_keras, keras) if LEGACY else (keras, tf_keras)
 
@@ -47,30 +45,3 @@ def test_k2_the_schedule_of_keras_3_in_an_optimizer_of_tf_keras():
     model = linear(tf_keras, tf_keras.optimizers.legacy.SGD(schedule))
     with pytest.raises(TypeError, match=named):
         model.fit(DATA, DATA, verbose=0)
-
-
-@pytest.mark.skipif(LEGACY, reason="both callbacks belong to one Keras in Keras 3 only")
-def test_both_callbacks_share_the_base_of_an_optimizer():
-    model = sgd()
-    for adapter in (cosine_callbacks.keras, cosine_callbacks.tensorflow):
-        fit(model, adapter.CosineAnnealingCallback(10, interval="step"))
-    assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
-
-
-@pytest.mark.skipif(LEGACY, reason="the schedule is for Keras 3")
-def test_the_schedule_in_a_loop_of_ones_own():
-    weight, traces = tf.Variable(0.0), []
-    optimizer = keras.optimizers.SGD(cosine_callbacks.keras.CosineAnnealingSchedule(0.1, 10))
-    optimizer.build([weight])
-
-    @tf.function
-    def update():
-        traces.append(1)
-        with tf.GradientTape() as tape:
-            loss = 1.0 * weight
-        optimizer.apply(tape.gradient(loss, [weight]))
-
-    for _ in range(400):
-        update()
-    assert weight.numpy() == pytest.approx(np.float32(-0.55), rel=6e-7)
-    assert len(traces) == 1

@@ -1,0 +1,35 @@
+"""What Keras 3 alone offers on TensorFlow: the schedule, and two callbacks of one Keras."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+import cosine_callbacks.keras
+import cosine_callbacks.tensorflow
+from cosine_callbacks.keras import CosineAnnealingSchedule
+from tests.integration.tensorflow.parts import fit, sgd, weight_of
+
+
+def test_both_callbacks_share_the_base_of_an_optimizer():
+    model = sgd()
+    for adapter in (cosine_callbacks.keras, cosine_callbacks.tensorflow):
+        fit(model, adapter.CosineAnnealingCallback(10, interval="step"))
+    assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
+
+
+def test_the_schedule_in_a_loop_of_ones_own():
+    weight, traces = tf.Variable(0.0), []
+    optimizer = keras.optimizers.SGD(CosineAnnealingSchedule(0.1, 10))
+    optimizer.build([weight])
+
+    @tf.function
+    def update():
+        traces.append(1)
+        with tf.GradientTape() as tape:
+            loss = 1.0 * weight
+        optimizer.apply(tape.gradient(loss, [weight]))
+
+    for _ in range(400):
+        update()
+    assert weight.numpy() == pytest.approx(-0.55, rel=6e-7)
+    assert len(traces) == 1
