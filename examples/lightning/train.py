@@ -1,18 +1,22 @@
 """Train a small network on real handwritten digits under the curve that config.yaml describes.
 
-Run `python examples/lightning/train.py`; override any value, e.g. `--trainer.max_epochs 12`.
+Run `python examples/lightning/train.py`; override any value, e.g. `--trainer.max_epochs 12` or
+`--trainer.default_root_dir elsewhere`, or give a file of your own with `--config`.
 The exit status is 0 if every update used the formula's rate and the network reads the digits.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import matplotlib as mpl
 import torch
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.cli import LightningCLI
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -105,8 +109,8 @@ class Net(pl.LightningModule):
         self.log("test_acc", self.accuracy(batch))
 
 
-def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> list[float]:
-    """Return the rate of each update from the numbers in the YAML, without the callback."""
+def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> tuple[list[float], float]:
+    """Return each update's rate and the floor from the YAML's numbers, without the callback."""
     interval, t_max, peak = (written.pop(name) for name in ("interval", "t_max", "lr_initial"))
     del written["optimizers"]
     positions = epochs if interval == "epoch" else range(len(epochs))
@@ -114,16 +118,20 @@ def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> list[float
     if isinstance(t_max, float):
         t_max = max(1, round(t_max * whole))
     schedule = CosineAnnealing(peak or lr, t_max or whole, **written)
-    return [schedule(e) for e in positions]
+    floor = schedule.lr_min or (schedule.lr_min_ratio or 0.0) * schedule.lr_initial
+    return [schedule(e) for e in positions], floor
 
 
-def report(model: Net, used: list[float], rates: list[float], picture: Path) -> None:
+def report(model: Net, used: list[float], rates: list[float], floor: float, picture: Path) -> None:
     """Print a row per epoch, for its last update, and draw every update."""
     print("\nepoch   update   rate used     formula       validation accuracy")
     for done, accuracy in model.validations:
         e, epoch = done - 1, model.updates[done - 1][0]
         print(f"{epoch:5}   {e:6}   {used[e]:.5e}   {rates[e]:.5e}   {accuracy:19.3f}")
     figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    if warm := rates.index(max(rates)):
+        axes.axvspan(0, warm, color="0.92", label="warmup")
+    axes.axhline(floor, color="0.4", linewidth=1, linestyle=":", label="floor")
     axes.plot(used, linewidth=5, alpha=0.4, label="used by the optimizer")
     axes.plot(rates, linewidth=1, color="black", label="formula")
     axes.set(xlabel="optimizer update", ylabel="learning rate", ylim=(0, None), xlim=(0, None))
@@ -137,13 +145,21 @@ def main() -> int:
     """Train, test and compare; return the exit status."""
     # Threads cost this small network more than they give, most of all on a busy machine.
     torch.set_num_threads(1)
-    default = str(Path(__file__).with_name("config.yaml"))
+    # Lightning's remarks on hardware and on its own code would bury the table.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
+    # Only a terminal can redraw a line: in a file the bar would be thousands of characters.
+    bar = TQDMProgressBar(refresh_rate=10 if sys.stdout.isatty() else 0)
+    # As a default of the parser it would merge with the user's file: a line left out would stay.
+    if not {"-c", "--config"} & {argument.partition("=")[0] for argument in sys.argv}:
+        sys.argv[1:1] = ["--config", str(Path(__file__).with_name("config.yaml"))]
     cli = LightningCLI(
         Net,
         Digits,
         run=False,
         save_config_callback=None,
-        parser_kwargs={"default_config_files": [default]},
+        trainer_defaults={"callbacks": bar},
+        auto_configure_optimizers=False,
     )
     written = next(c.init_args for c in cli.config.trainer.callbacks if "Cosine" in c.class_path)
     if written.t_max is None and written.cycles != 1:
@@ -151,9 +167,9 @@ def main() -> int:
     cli.trainer.fit(cli.model, cli.datamodule)
     (result,) = cli.trainer.test(cli.model, cli.datamodule, verbose=False)
     epochs, used = map(list, zip(*cli.model.updates, strict=True))
-    rates = formula(written.as_dict(), cli.model.lr, epochs)
+    rates, floor = formula(written.as_dict(), cli.model.lr, epochs)
     picture = Path(cli.trainer.default_root_dir, "curve.png")
-    report(cli.model, used, rates, picture)
+    report(cli.model, used, rates, floor, picture)
     equal = sum(a == b for a, b in zip(used, rates, strict=True))
     print(f"\nrates equal to the formula to the last bit: {equal} of {len(used)}")
     print(f"test accuracy: {result['test_acc']:.3f}, at least {LEAST_ACCURACY} is asked for")
