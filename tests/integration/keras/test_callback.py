@@ -66,6 +66,32 @@ def test_per_update_over_the_whole_run():
     assert history["learning_rate"] == pytest.approx([cosine(9, 20), cosine(19, 20)], rel=6e-7)
 
 
+def test_an_equal_rate_is_not_written_again():
+    written = []
+
+    class Watched(keras.optimizers.SGD):
+        @property
+        def learning_rate(self):
+            return super().learning_rate
+
+        @learning_rate.setter
+        def learning_rate(self, rate):
+            written.append(rate)
+            keras.optimizers.SGD.learning_rate.fset(self, rate)
+
+    model = compiled(Watched(0.1, gradient_accumulation_steps=5))
+    fit(model, CosineAnnealingCallback(interval="step"))
+    assert written == pytest.approx([0.1, 0.05], rel=6e-7)
+
+
+def test_fewer_batches_than_one_update_takes():
+    sum_of_rates, history = moved(
+        sgd(gradient_accumulation_steps=16), CosineAnnealingCallback(interval="step")
+    )
+    assert sum_of_rates == 0
+    assert history["learning_rate"] == pytest.approx([0.1], rel=6e-7)
+
+
 def test_b7_initial_epoch():
     model = sgd()
     callback = CosineAnnealingCallback(40, interval="step")
@@ -84,6 +110,14 @@ def test_a_second_fit_begins_the_curve_anew_at_the_same_base():
     second, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
     assert [first, second] == pytest.approx([0.55, 0.55], rel=6e-7)
     assert rate_of(model) == pytest.approx(cosine(9, 10), rel=6e-7)
+
+
+def test_the_base_outlasts_a_batch_that_does_not_exist():
+    # Keras begins one batch more than there is, and on JAX undoes what was written for it.
+    model, callback = sgd(), CosineAnnealingCallback(24, interval="step")
+    for _ in range(2):
+        sum_of_rates, _ = moved(model, callback, data=batches(12))
+        assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
 
 
 def test_a_rate_set_in_between_is_a_new_base():
@@ -221,6 +255,28 @@ def test_a_second_writer_is_named_once_and_overruled():
         _, history = moved(model, CosineAnnealingCallback(4), Halve(), epochs=4)
     assert len([w for w in caught if "another writer" in str(w.message)]) == 1
     assert history["learning_rate"] == pytest.approx([cosine(e, 4) for e in range(4)], rel=6e-7)
+
+
+def test_a_second_writer_is_overruled_at_the_floor_too():
+    model = sgd()
+    with pytest.warns(UserWarning, match="another writer"):
+        sum_of_rates, _ = moved(model, CosineAnnealingCallback(1, 0.02), Halve(), epochs=4)
+    assert sum_of_rates == pytest.approx(10 * (0.1 + 3 * 0.02), rel=6e-7)
+
+
+def test_an_undone_write_is_no_second_writer():
+    model = sgd()
+    hooks = keras.callbacks.CallbackList(
+        [CosineAnnealingCallback(20, interval="step")], model=model, epochs=2, steps=10
+    )
+    hooks.on_train_begin()
+    hooks.on_epoch_begin(0)
+    hooks.on_train_batch_begin(0)
+    hooks.on_train_batch_end(0)
+    hooks.on_train_batch_begin(1)
+    model.optimizer.learning_rate = 0.1  # as Keras on JAX does where batch 1 fails
+    hooks.on_epoch_end(0)
+    hooks.on_epoch_begin(1)
 
 
 @pytest.mark.parametrize(
