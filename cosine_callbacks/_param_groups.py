@@ -79,6 +79,8 @@ class ParamGroups:
         for k, group in enumerate(groups):
             if _mark(group["lr"]) != self._written[k]:
                 self._adopt(k, group)
+        # Only now: an owner may have set a group to the tensor of another one.
+        for k, group in enumerate(groups):
             rate = mix(self.floors[k] * on, self.bases[k], w)
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)

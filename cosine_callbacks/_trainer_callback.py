@@ -129,6 +129,7 @@ class _TrainerCallback:
             self._max_epochs = trainer.max_epochs
             self._resumed = {}
             self._prepared = self._started = False
+            self._driven = self._driven if trainer.global_step else []  # a second fit goes on
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse a conflict, and note the rates of `configure_optimizers`."""
@@ -143,8 +144,7 @@ class _TrainerCallback:
         for index in chosen:
             self._refuse_rivals(trainer, index)
             groups = trainer.optimizers[index].param_groups
-            rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
-            self._configured[index] = rates
+            self._configured[index] = rates = [float(g.get("initial_lr", g["lr"])) for g in groups]
             if trainer.ckpt_path is None:  # else the base rates are the checkpoint's
                 ParamGroups(index, self._parameters, self._bases(groups, rates, []))
 
@@ -203,8 +203,7 @@ class _TrainerCallback:
     def _refuse_rivals(self, trainer: Any, index: int) -> None:
         others = [callback for callback in _ours(trainer) if callback is not self]
         rivals = [repr(o) for o in others if index in (o._indices or [index])]  # noqa: SLF001
-        names = (type(scheduler).__name__ for scheduler in _schedulers(trainer, index))
-        rivals += [f"{name} from configure_optimizers" for name in names]
+        rivals += [f"{name} from configure_optimizers" for name in _schedulers(trainer, index)]
         if rivals:
             raise ValueError(
                 f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
@@ -233,12 +232,11 @@ class _TrainerCallback:
             limits = self._parameters.t_max, self._max_epochs, self._interval
             planned = trainer.strategy.broadcast(planned_length(trainer, *limits))
         self._cycles = self._parameters.layout(planned)
-        counts = {driven.index: driven.count for driven in self._driven if trainer.global_step}
+        counts = {driven.index: driven.count for driven in self._driven}
         saved = {state["index"]: state for state in self._resumed.get("optimizers", [])}
         driven = []
         for index, rates in self._configured.items():
-            none = {"bases": [], "floors": [], "count": counts.get(index, 0)}
-            state = saved.get(index, none)
+            state = saved.get(index, {"bases": [], "floors": [], "count": counts.get(index, 0)})
             bases = self._bases(trainer.optimizers[index].param_groups, rates, state["bases"])
             driven.append(
                 ParamGroups(index, self._parameters, bases, state["floors"], state["count"])
@@ -292,11 +290,11 @@ def _ours(trainer: Any) -> list[_TrainerCallback]:
     return [callback for callback in trainer.callbacks if isinstance(callback, _TrainerCallback)]
 
 
-def _schedulers(trainer: Any, index: int) -> list[Any]:
-    """Return the schedulers of this optimizer, which DeepSpeed wraps."""
-    configs = trainer.lr_scheduler_configs
-    if not configs:
+def _schedulers(trainer: Any, index: int) -> list[str]:
+    """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
+    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+    if not schedulers:
         return []
     optimizer = trainer.optimizers[index]
     same = (optimizer, getattr(optimizer, "optimizer", optimizer))
-    return [c.scheduler for c in configs if any(c.scheduler.optimizer is each for each in same)]
+    return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]

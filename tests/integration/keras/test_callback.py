@@ -143,8 +143,9 @@ def test_a_copied_callback_is_a_callback():
 
 def test_one_epoch_of_unknown_length():
     callback = CosineAnnealingCallback(24, interval="step")
-    sum_of_rates, _ = moved(sgd(), callback, data=batches(12))
+    sum_of_rates, history = moved(sgd(), callback, data=batches(12))
     assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx([cosine(11, 24)], rel=6e-7)
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="there Keras has no data of its own without length")

@@ -83,7 +83,12 @@ def test_an_explicit_lr_initial_is_every_groups():
 
 @pytest.mark.parametrize(
     ("optimizer", "options"),
-    [(torch.optim.SGD, {}), (torch.optim.Adam, {"capturable": False, "foreach": False})],
+    [
+        (torch.optim.SGD, {}),
+        (torch.optim.Adam, {"capturable": False, "foreach": False}),
+        (torch.optim.Adam, {"fused": True}),
+    ],
+    ids=["sgd", "adam", "adam-fused"],
 )
 def test_e3_tensor_rates_are_filled_in_place(optimizer, options):
     shared = torch.tensor(0.1, dtype=torch.float64)
@@ -111,16 +116,32 @@ def test_e3_tensor_rates_are_filled_in_place(optimizer, options):
     assert shared is not first
 
 
-def test_e3_a_tensor_rate_is_resumed(tmp_path):
-    def make():
-        return Model(torch.tensor(0.1, dtype=torch.float64))
+def double(rate):
+    return torch.tensor(rate, dtype=torch.float64)
 
-    straight = make()
+
+def test_e3_the_weights_move_by_tensor_rates():
+    given = double(0.1)
+    model = Model(given)
+    made = fit(model, step(), max_epochs=1)
+    assert model.weight.item() == pytest.approx(-sum(cosine(e, 10) for e in range(10)), rel=1e-6)
+    assert given.item() == made.optimizers[0].defaults["lr"].item() == 0.1
+
+
+@pytest.mark.parametrize(
+    ("saved", "resumed"), [(double, double), (double, float), (float, double)], ids=str
+)
+def test_e3_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
+    straight = Model()
     fit(straight, step(), max_steps=10)
-    fit(make(), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
-    resumed = make()
-    fit(resumed, step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
-    assert resumed.rates == straight.rates[4:]
+    fit(Model(saved(0.1)), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
+    given = resumed(0.1)
+    model = Model(given)
+    made = fit(model, step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
+    assert model.rates == straight.rates[4:]
+    assert given == 0.1
+    # The checkpoint says what kind the rate is, as torch's load_state_dict has it.
+    assert isinstance(made.optimizers[0].param_groups[0]["lr"], type(saved(0.1)))
 
 
 class Unfreeze(pl.callbacks.BaseFinetuning):
@@ -152,8 +173,9 @@ class Body(Model):
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("lr_min", [0.0, 1e-4])
-def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min):
-    model = Body()
+@pytest.mark.parametrize("rate", [float, double])
+def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
+    model = Body(lr=rate(0.1))
     ours, theirs = step(12, lr_min), Unfreeze()
     callbacks = [ours, theirs] if ours_first else [theirs, ours]
     fit(model, *callbacks, max_epochs=4)
@@ -164,6 +186,24 @@ def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min):
     right = [cosine(e, 12, base, lr_min) for e in range(6, 12)]
     assert added == pytest.approx(right, rel=1e-12)
     assert model.rates == pytest.approx([cosine(e, 12, 0.1, lr_min) for e in range(12)])
+
+
+def test_an_added_group_follows_torchs_own_scheduler():
+    model = Body()
+    fit(model, step(12, 1e-4), Unfreeze(0.02), max_epochs=4)
+    weights = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD(weights[:1], lr=0.1)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 12, 1e-4)
+    right = []
+    for update in range(12):
+        if update == 6:
+            optimizer.add_param_group({"params": weights[1:], "lr": 0.02, "initial_lr": 0.02})
+            scheduler.base_lrs.append(0.02)
+        right.append(tuple(group["lr"] for group in optimizer.param_groups))
+        optimizer.step()
+        scheduler.step()
+    ours = [used[2:] for used in model.used]
+    assert ours == [pytest.approx(rates, rel=1e-12) for rates in right]
 
 
 def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
@@ -236,15 +276,15 @@ def fill(groups):
 
 
 def replace(groups):
-    groups[1]["lr"] = torch.tensor(groups[1]["lr"].item() / 2, dtype=torch.float64)
+    groups[1]["lr"] = double(groups[1]["lr"].item() / 2)
 
 
 @pytest.mark.parametrize(
     ("rate", "act"),
     [
         (float, halve),
-        (lambda lr: torch.tensor(lr, dtype=torch.float64), fill),
-        (lambda lr: torch.tensor(lr, dtype=torch.float64), replace),
+        (double, fill),
+        (double, replace),
     ],
     ids=["float", "tensor-in-place", "tensor-replaced"],
 )
@@ -258,20 +298,59 @@ def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_fi
     assert model.column(1) == pytest.approx(right, rel=1e-12)
 
 
-def test_a_revived_group():
-    def revive(groups):
-        groups[1]["lr"] = 0.02
+def test_a_group_set_to_the_tensor_of_another_one_gets_its_own():
+    def share(groups):
+        groups[1]["lr"] = groups[0]["lr"]
 
+    model = Groups(double(0.1), double(0.05))
+    made = fit(model, step(), Owner(share), max_epochs=1)
+    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
+    assert model.column(1)[4:] == pytest.approx(model.column(0)[4:], rel=1e-12)
+    first, second = (group["lr"] for group in made.optimizers[0].param_groups)
+    assert first is not second
+
+
+def test_a_tensor_that_an_owner_sets_stays_the_owners():
+    theirs = double(0.05)
+
+    def share(groups):
+        groups[0]["lr"] = groups[1]["lr"] = theirs
+
+    model = Groups(double(0.1), 0.1)
+    fit(model, step(), Owner(share), max_epochs=1)
+    right = [cosine(e, 10, 0.05 / cosine(4, 10, 1)) for e in range(4, 10)]
+    assert model.column(0)[4:] == model.column(1)[4:] == pytest.approx(right, rel=1e-12)
+    assert theirs.item() == 0.05
+
+
+def set_second(rate):
+    def act(groups):
+        groups[1]["lr"] = rate
+
+    return act
+
+
+def test_a_group_frozen_by_its_owner_stays_at_0_also_above_a_floor():
+    model = Groups(0.1, 0.1)
+    fit(model, step(lr_min=0.001), Owner(set_second(0.0)), max_epochs=1)
+    assert model.column(1)[:4] == pytest.approx([cosine(e, 10, 0.1, 0.001) for e in range(4)])
+    assert model.column(1)[4:] == [0.0] * 6
+
+
+def test_a_revived_group():
     model = Groups(0.1, 0.0)
-    fit(model, step(), Owner(revive), max_epochs=1)
+    fit(model, step(), Owner(set_second(0.02)), max_epochs=1)
     base = 0.02 / (0.5 * (1 + math.cos(math.pi * 0.4)))
     assert model.column(1)[4:] == pytest.approx([cosine(e, 10, base) for e in range(4, 10)])
 
 
-def test_a_removed_group_is_forgotten():
+@pytest.mark.parametrize(("removed", "left"), [(0, 0.01), (1, 0.1)], ids=["first", "last"])
+def test_a_removed_group_is_forgotten(removed, left):
     model = Groups(0.1, 0.01)
-    fit(model, step(), Owner(lambda groups: groups.pop()), max_epochs=1)
-    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
+    made = fit(model, step(), Owner(lambda groups: groups.pop(removed)), max_epochs=1)
+    right = [cosine(e, 10, 0.1 if e < 4 else left) for e in range(10)]
+    assert model.column(0) == pytest.approx(right, rel=1e-12)
+    assert made.callbacks[0].state_dict()["optimizers"][0]["bases"] == [pytest.approx(left)]
 
 
 def test_backbone_finetuning():
