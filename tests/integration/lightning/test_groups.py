@@ -129,7 +129,9 @@ def test_e3_the_weights_move_by_tensor_rates():
 
 
 @pytest.mark.parametrize(
-    ("saved", "resumed"), [(double, double), (double, float), (float, double)], ids=str
+    ("saved", "resumed"),
+    [(double, double), (double, float), (float, double)],
+    ids=["tensor", "tensor-then-float", "float-then-tensor"],
 )
 def test_e3_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
     straight = Model()

@@ -1,6 +1,8 @@
 """Manual optimization: each optimizer's own updates are counted."""
 
 import math
+from collections import OrderedDict
+from functools import partial
 
 import pytest
 import torch
@@ -107,37 +109,96 @@ def test_epochs_need_no_count():
 
 
 class Nested(torch.optim.SGD):
-    """A step that calls its base class's, both of which torch lets fire hooks."""
+    """A step that calls its base class's, both of which torch lets fire hooks, and goes on."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.used = []
 
     def step(self, closure=None):
-        return super().step(closure)
+        super().step(closure)
+        self.used.append(self.param_groups[0]["lr"])
 
 
-class Unhooked(torch.optim.SGD):
-    """Torch lets a class fire hooks when its `__init__` runs, which that of this one never does."""
+def lookahead():
+    """Return a wrapper that skips `Optimizer.__init__`: hooks fire after its first `zero_grad`.
 
-    @torch.no_grad()
-    def step(self, closure=None):
-        closure()
-        for group in self.param_groups:
-            for param in group["params"]:
-                param.add_(param.grad, alpha=-group["lr"])
+    torch makes a class fire hooks, for good: each test needs a class of its own.
+    """
+
+    class Lookahead(torch.optim.Optimizer):
+        def __init__(self, params, lr):
+            self._optimizer_step_pre_hooks = OrderedDict()
+            self._optimizer_step_post_hooks = OrderedDict()
+            self.inner = torch.optim.SGD(params, lr=lr)
+            self.param_groups, self.state = self.inner.param_groups, self.inner.state
+            self.defaults = self.inner.defaults
+            self.used = []
+
+        def step(self, closure):
+            closure()
+            self.used.append(self.param_groups[0]["lr"])
+            self.inner.step()
+
+    return Lookahead
 
 
-class Wrapped(Gan):
-    def configure_optimizers(self):
-        optimizers = super().configure_optimizers()
-        for optimizer in optimizers:
-            optimizer.__class__ = Unhooked
-        return optimizers
+@pytest.mark.parametrize("kind", [lambda: Nested, lookahead], ids=["nested", "lookahead"])
+def test_every_update_is_counted_once_whatever_its_class(kind):
+    model = Gan(first=twice, kind=kind())
+    made = fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=1)
+    first, second = made.optimizers
+    assert first.used == pytest.approx([cosine(e, 20) for e in range(20)])
+    assert second.used == pytest.approx([cosine(e, 20, 0.01) for e in range(10)])
+    assert hooks_of(made) == []
 
 
-@pytest.mark.parametrize("model", [lambda: Gan(kind=Nested), Wrapped], ids=["nested", "unhooked"])
-def test_every_update_is_counted_once(model):
-    made = model()
-    fit(made, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
-    for used, base in zip(made.by_optimizer, (0.1, 0.01), strict=True):
-        assert used == pytest.approx([cosine(e, 10, base) for e in range(10)])
+def test_a_second_fit_goes_on_whatever_the_class():
+    model = Gan(kind=lookahead())
+    made = fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=1)
+    made.optimizers[0].zero_grad()
+    assert type(made.optimizers[0]).step.hooked
+    made.fit_loop.max_epochs = 2
+    made.fit(model)
+    assert made.optimizers[0].used == pytest.approx([cosine(e, 20) for e in range(10, 20)])
+
+
+def test_an_optimizer_that_torch_never_hooks_is_counted():
+    class Cleared(Gan):
+        """The model clears its gradients: no optimizer's `zero_grad`, and so no hooks."""
+
+        def training_step(self, batch, batch_idx):
+            self.zero_grad()
+            self.manual_backward(self.weight.sum() + self.other.sum())
+            for optimizer in self.optimizers():
+                optimizer.step()
+
+    model = Cleared(kind=lookahead())
+    made = fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    assert made.optimizers[0].used == pytest.approx([cosine(e, 10) for e in range(10)])
+
+
+def test_an_update_that_needs_several_losses_is_one():
+    class Closures(Gan):
+        losses = 0
+
+        def training_step(self, batch, batch_idx):
+            optimizer = self.optimizers()[0]
+
+            def closure():
+                self.losses += 1
+                optimizer.zero_grad()
+                loss = self.weight.sum()
+                self.manual_backward(loss)
+                return loss
+
+            self.by_optimizer[0].append(optimizer.param_groups[0]["lr"])
+            optimizer.step(closure)
+
+    model = Closures(kind=partial(torch.optim.LBFGS, max_iter=5))
+    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    assert model.losses > 20
+    assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(10)])
 
 
 def test_an_update_cut_short_is_forgotten():
@@ -177,7 +238,7 @@ def test_counts_are_resumed(tmp_path, recwarn):
     run(tmp_path / "run.ckpt", resumed, CosineAnnealingCallback(20, interval="step"))
     # Lightning up to 2.4 trains batch 4 again: two updates more.
     assert resumed.by_optimizer[0][:10] == straight.by_optimizer[0][10:]
-    assert resumed.by_optimizer[1][0] == straight.by_optimizer[1][2]
+    assert resumed.by_optimizer[1] == straight.by_optimizer[1][2:]
     assert not [w for w in recwarn if "counts the updates from 0" in str(w.message)]
 
 
@@ -193,6 +254,17 @@ def test_a_checkpoint_without_our_state_starts_at_0_with_a_warning(tmp_path):
         )
     assert len([w for w in caught if "counts the updates" in str(w.message)]) == 1
     assert model.by_optimizer[0][0] == 0.1
+
+
+def test_the_counts_of_another_run_are_not_those_of_a_checkpoint(tmp_path):
+    fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
+    callback = CosineAnnealingCallback(20, interval="step")
+    fit(Gan(), callback, max_epochs=1)
+    model = Gan()
+    with pytest.warns(UserWarning, match="counts the updates from 0"):
+        fit(model, callback, ckpt_path=tmp_path / "run.ckpt", max_epochs=2)
+    rates = model.by_optimizer[0]
+    assert rates == pytest.approx([cosine(e, 20) for e in range(len(rates))])
 
 
 def test_a_second_fit_goes_on_and_a_new_trainer_starts_anew(recwarn):

@@ -38,10 +38,36 @@ class Plateau(Scheduled):
     ("model", "named"), [(Scheduled, "StepLR"), (Plateau, "ReduceLROnPlateau")]
 )
 def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
-    attempt = trainer(step(), max_epochs=1)
+    attempt, made = trainer(step(), max_epochs=1), model()
     with pytest.raises(ValueError, match=rf"one schedule each.* and {named} from configure_opt"):
-        attempt.fit(model())
+        attempt.fit(made)
     assert attempt.optimizers[0].param_groups[0]["lr"] == 0.1
+    assert made.used == []
+
+
+@pytest.mark.parametrize("optimizers", [None, [0, 1], 1])
+def test_l1_a_scheduler_on_another_optimizer_is_none_of_our_business(optimizers):
+    class Two(Model):
+        automatic_optimization = False
+
+        def configure_optimizers(self):
+            one, other = (torch.optim.SGD([self.weight], lr=0.1) for _ in range(2))
+            return [one, other], [torch.optim.lr_scheduler.StepLR(one, 1)]
+
+        def training_step(self, batch, batch_idx):
+            loss = self.weight.sum()
+            self.manual_backward(loss)
+            for optimizer in self.optimizers():
+                optimizer.step()
+
+    model, ours = Two(), step(optimizers=optimizers)
+    if optimizers == 1:
+        fit(model, ours, max_epochs=1)
+        assert model.rates[::2] == [0.1] * 10
+        assert model.rates[1::2] == pytest.approx(CURVE, rel=1e-12)
+    else:
+        with pytest.raises(ValueError, match=r"and StepLR from configure_.* for optimizer 0;"):
+            fit(model, ours, max_epochs=1)
 
 
 def test_two_of_ours_on_one_optimizer_are_refused():
@@ -73,6 +99,8 @@ def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
     by_step = {used[0]: used[2] for used in model.used}
     right = [cosine(e, 24) for e in range(8)]
     assert [by_step[e] for e in range(8)] == pytest.approx(right, rel=1e-12)
+    # It goes from the rate that it finds to its own over one epoch, in one step at its end.
+    assert [by_step[e] for e in range(8, 12)] == pytest.approx([0.075] * 4)
     assert [by_step[e] for e in range(12, 24)] == pytest.approx([0.03] * 12)
 
 
@@ -143,60 +171,122 @@ class EverySecond(Batches):
 def test_automatic_optimization_counts_as_lightnings_schedulers_do(model):
     made = model()
     fit(made, step(), max_epochs=1)
-    steps = [used[0] for used in made.used]
-    assert made.rates == pytest.approx([cosine(e, 10) for e in steps], rel=1e-12)
+    assert [used[0] for used in made.used] == [*range(10)]
+    assert made.rates == pytest.approx(CURVE, rel=1e-12)
 
 
 class Tunable(Model):
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=self.lr)
+    """A loss with a minimum, in which Lightning's range test finds a rate."""
+
+    def training_step(self, batch, batch_idx):
+        return ((self.weight - 1) ** 2).sum()
+
+
+RANGE_TEST = {"attr_name": "lr", "min_lr": 1e-4, "early_stop_threshold": None}
 
 
 def test_the_result_of_lr_find_is_the_base():
-    model = Tunable(batches=30)
-    ours = step(20)
-    made = trainer(ours, max_steps=20)
+    model = Tunable(batches=40)
+    made = trainer(step(20), max_steps=20)
     tuner = pl.tuner.Tuner(made)
-    found = tuner.lr_find(model, num_training=10, attr_name="lr", update_attr=True, min_lr=1e-4)
+    found = tuner.lr_find(model, num_training=20, update_attr=True, **RANGE_TEST).suggestion()
     model.used.clear()
     made.fit(model)
-    assert model.lr != 0.1 or found.suggestion() is None
-    assert model.rates == pytest.approx([cosine(e, 20, model.lr) for e in range(20)])
+    assert model.lr == found != 0.1
+    assert model.rates == pytest.approx([cosine(e, 20, found) for e in range(20)])
 
 
-def test_the_learning_rate_finder_runs_beside_us():
-    model = Tunable(batches=30)
-    finder = pl.callbacks.LearningRateFinder(num_training_steps=10, attr_name="lr", min_lr=1e-4)
-    seen = []
+def test_the_result_of_the_learning_rate_finder_is_the_base():
+    model = Tunable(batches=40)
+    finder = pl.callbacks.LearningRateFinder(num_training_steps=20, **RANGE_TEST)
+    given = []
 
     class Note(pl.Callback):
         def on_fit_start(self, trainer, pl_module):
-            seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+            given.append(trainer.optimizers[0].param_groups[0]["lr"])
+            pl_module.used.clear()
 
-    fit(model, step(20), finder, Note(), max_steps=20)
+    made = fit(model, step(60), finder, Note(), max_steps=60)
+    found = finder.optimal_lr.suggestion()
+    assert model.lr == found != 0.1
     # Up to 2.5.3 Lightning does not hand its suggestion to the optimizer: the optimizer's counts.
-    rates = [used[2] for used in model.used][-20:]
-    assert rates[0] == pytest.approx(seen[0])
-    at = next(used[0] for used in model.used[-20:])
-    right = [cosine(e, 20, seen[0]) for e in range(at, 20)]
-    assert rates[: len(right)] == pytest.approx(right)
+    assert given in ([found], [0.1])
+    # Lightning 2.2 and 2.4 go on after the batches of the range test.
+    steps = [used[0] for used in model.used]
+    assert made.global_step == 60
+    assert model.rates == pytest.approx([cosine(e, 60, given[0]) for e in steps])
+
+
+def test_a_range_test_in_mid_run_sets_the_rate_from_there():
+    given = []
+
+    class Again(pl.callbacks.LearningRateFinder):
+        def on_fit_start(self, trainer, pl_module):
+            pass
+
+        def on_train_epoch_start(self, trainer, pl_module):
+            if trainer.current_epoch == 1 and not given:
+                self.lr_find(trainer, pl_module)
+                given.append(trainer.optimizers[0].param_groups[0]["lr"])
+                pl_module.used.clear()
+
+    model = Tunable(batches=40)
+    finder = Again(num_training_steps=20, **RANGE_TEST)
+    fit(model, step(120), finder, max_epochs=3)
+    base = given[0] / cosine(40, 120, 1)
+    steps = [used[0] for used in model.used]
+    assert len(steps) >= 60
+    assert model.rates == pytest.approx([cosine(e, 120, base) for e in steps], rel=1e-12)
+
+
+class Sized(Model):
+    batch_size = 1
+
+    def train_dataloader(self):
+        data = torch.utils.data.TensorDataset(torch.ones(64, 1))
+        return torch.utils.data.DataLoader(data, batch_size=self.batch_size)
+
+
+TRIALS = {"steps_per_trial": 1, "max_trials": 3, "init_val": 2}
 
 
 def test_the_planned_length_is_that_of_the_found_batch_size():
-    class Sized(Model):
-        batch_size = 1
-
-        def train_dataloader(self):
-            data = torch.utils.data.TensorDataset(torch.ones(64, 1))
-            return torch.utils.data.DataLoader(data, batch_size=self.batch_size)
-
     model = Sized()
-    finder = pl.callbacks.BatchSizeFinder(steps_per_trial=1, max_trials=3, init_val=2)
+    finder = pl.callbacks.BatchSizeFinder(**TRIALS)
     fit(model, CosineAnnealingCallback(interval="step"), finder, max_epochs=1)
     planned = 64 // model.batch_size
     assert planned < 64
     right = [cosine(e, planned) for e in range(planned)]
     assert model.rates[-planned:] == pytest.approx(right, rel=1e-12)
+
+
+def test_the_planned_length_is_that_of_the_scaled_batch_size():
+    model = Sized()
+    made = trainer(CosineAnnealingCallback(interval="step"), max_epochs=1)
+    found = pl.tuner.Tuner(made).scale_batch_size(model, **TRIALS)
+    model.used.clear()
+    made.fit(model)
+    assert found > 1
+    right = [cosine(e, 64 // found) for e in range(64 // found)]
+    assert model.rates == pytest.approx(right, rel=1e-12)
+
+
+def test_a_test_between_two_fits_disturbs_nothing(tmp_path):
+    class Tested(Model):
+        def test_step(self, batch, batch_idx):
+            pass
+
+        def test_dataloader(self):
+            return self.train_dataloader()
+
+    straight, model = Tested(), Tested()
+    fit(straight, step(20), max_epochs=2)
+    made = fit(model, step(20), max_epochs=1)
+    made.save_checkpoint(tmp_path / "run.ckpt")
+    made.test(model, ckpt_path=tmp_path / "run.ckpt", verbose=False)
+    made.fit_loop.max_epochs = 2
+    made.fit(model)
+    assert model.rates == straight.rates
 
 
 def test_no_optimizer_is_no_error():

@@ -266,3 +266,14 @@ def test_a_checkpoint_without_any_base_takes_the_models(tmp_path):
     fit(Model(), max_steps=5).save_checkpoint(tmp_path / "plain.ckpt")
     resumed = resume(tmp_path / "plain.ckpt", by_step(10), lr=0.2, max_steps=6)
     assert resumed.rates == pytest.approx([0.1])
+
+
+def test_our_own_state_holds_the_base_where_the_groups_do_not(tmp_path):
+    path = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
+    checkpoint = torch.load(path, weights_only=True)
+    for group in checkpoint["optimizer_states"][0]["param_groups"]:
+        del group["initial_lr"]
+    torch.save(checkpoint, path)
+    resumed = resume(path, by_step(10), lr=0.7, max_steps=10)
+    right = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(5, 10)]
+    assert resumed.rates == pytest.approx(right, rel=1e-12)
