@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
 
-from .truth import boundaries, lengths, schedules
+from .inputs import boundaries, lengths, schedules
 
 KINDS = {
     "plain": {},

@@ -9,18 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing, formula
+from tests.truth import mp, true_rate, ulps
 
-from .truth import (
-    lengths,
-    lowest,
-    mp,
-    parts,
-    rates,
-    schedules,
-    schedules_and_positions,
-    true_rate,
-    ulps,
-)
+from .inputs import lengths, lowest, parts, rates, schedules, schedules_and_positions
 
 WHOLE_LENGTHS = [1, 2, 3, 7, 10, 10**3, 10**6, 10**9, 2**53 - 1, 2**63 - 1]
 COSINES = {

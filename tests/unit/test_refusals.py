@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._parameters import Parameters
 
-from .truth import lowest
+from .inputs import lowest
 
 inf, nan = math.inf, math.nan
 GOOD = {

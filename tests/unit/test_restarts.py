@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing
+from tests.truth import mp, true_rate, ulps
 
-from .truth import boundaries, mp, schedules, true_rate, ulps
+from .inputs import boundaries, schedules
 
 
 @pytest.mark.parametrize(

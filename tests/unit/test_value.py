@@ -12,7 +12,7 @@ from hypothesis import given
 
 from cosine_callbacks import CosineAnnealing
 
-from .truth import rates, schedules
+from .inputs import rates, schedules
 
 FULL = {
     "lr_initial": 0.1,

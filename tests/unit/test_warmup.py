@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing
 
-from .truth import rates
+from .inputs import rates
 
 
 @pytest.mark.parametrize(

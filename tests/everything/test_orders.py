@@ -1,0 +1,35 @@
+"""All adapters in one process, imported in every order, on each Keras backend."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import cycle, permutations
+from pathlib import Path
+
+import pytest
+
+from tests.parity.measure import DOUBLES, RELATIVE, ULPS
+
+HERE = Path(__file__).parent
+ADAPTERS = ["lightning", "pytorch_lightning", "keras", "tensorflow"]
+# Each backend meets every adapter in every place.
+ORDERS = zip(cycle(["tensorflow", "jax", "torch"]), permutations(ADAPTERS), strict=False)
+
+
+@pytest.mark.parametrize(("backend", "order"), ORDERS)
+def test_every_order_of_import(backend, order):
+    path = filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")])
+    done = subprocess.run(
+        [sys.executable, HERE / "in_one_process.py", *order],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    errors = json.loads(done.stdout.splitlines()[-1])
+    assert len(errors) == 2 + 2 + 4 + 2
+    for label, (name, error) in errors.items():
+        assert error <= (ULPS if name in DOUBLES else RELATIVE), label

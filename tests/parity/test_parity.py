@@ -1,0 +1,31 @@
+"""One set of numbers gives one curve in every framework: the rates used in real training.
+
+tox says whose drivers belong to its environment. make_table.py made the right rates.
+"""
+
+import os
+
+import pytest
+
+from cosine_callbacks import CosineAnnealing
+
+from .measure import DOUBLES, RELATIVE, TABLE, ULPS, drivers, worst_error
+
+DRIVERS = {
+    label: (name, *driver)
+    for name in os.environ.get("COSINE_CALLBACKS_DRIVERS", "formula").split()
+    for label, driver in drivers(name).items()
+}
+
+
+@pytest.mark.parametrize("label", DRIVERS)
+@pytest.mark.parametrize("parameters", TABLE)
+def test_the_rates_used(parameters, label, record_property):
+    given, (name, train, updates) = TABLE[parameters], DRIVERS[label]
+    used = train(given)
+    worst = worst_error(name, used, updates, given)
+    record_property("worst_error", worst)
+    assert worst <= (ULPS if name in DOUBLES else RELATIVE)
+    if name in DOUBLES:
+        schedule, start = CosineAnnealing.from_dict(given["parameters"]), given["start"]
+        assert used == [schedule(start + i // updates) for i in range(len(used))]
