@@ -7,62 +7,19 @@ SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 from __future__ import annotations
 
 import math
-import operator
 import sys
-from bisect import bisect_right
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from cosine_callbacks._parameters import LAST_POSITION, Cycles, Parameters, number, whole
+from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
+from cosine_callbacks._parameters import Cycles, Parameters, number, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy import float64  # noqa: TID251 - for type checkers only, never imported at run time
     from numpy.typing import NDArray  # noqa: TID251 - likewise
-
-
-class Ops(NamedTuple):
-    """The operations that Python numbers, arrays and graph tensors do not share.
-
-    `ratio` divides two positions, `rank` says how many of the sorted `ends` are at or before e,
-    `take` reads a table at an index, `power` raises a Python float to an index.
-    """
-
-    sin: Callable[[Any], Any]
-    where: Callable[[Any, Any, Any], Any]
-    minimum: Callable[[Any, Any], Any]
-    maximum: Callable[[Any, Any], Any]
-    ratio: Callable[[Any, Any], Any]
-    rank: Callable[[Any, Any], Any]
-    take: Callable[[Any, Any], Any]
-    power: Callable[[Any, Any], Any]
-
-
-SCALAR = Ops(
-    sin=math.sin,
-    where=lambda condition, then, otherwise: then if condition else otherwise,
-    minimum=min,
-    maximum=max,
-    ratio=lambda a, b: float(a) / float(b),  # as arrays divide, also beyond 2**53
-    rank=bisect_right,
-    take=operator.getitem,
-    power=pow,
-)
-
-
-def _array_ops(np: Any) -> Ops:
-    return Ops(
-        sin=np.sin,
-        where=np.where,
-        minimum=np.minimum,
-        maximum=np.maximum,
-        ratio=np.true_divide,
-        rank=lambda ends, e: np.searchsorted(ends, e, side="right"),
-        take=np.take,
-        power=np.float_power,  # np.power is an ulp off on some processors
-    )
 
 
 def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
@@ -171,8 +128,8 @@ class CosineAnnealing(Parameters):
         """
         np = sys.modules.get("numpy")
         if np is not None and isinstance(e, np.ndarray) and e.ndim:
-            ops = _array_ops(np)
-            e = _array_position(np.asarray(e), np)
+            ops = array_ops(np)
+            e = array_position(np.asarray(e), np)
             endless = (e == math.inf).any()
         else:
             ops = SCALAR
@@ -217,14 +174,6 @@ class CosineAnnealing(Parameters):
             ValueError: As in the constructor.
         """
         return cls(**parameters)
-
-
-def _array_position(e: Any, np: Any) -> Any:
-    if e.dtype.kind == "f":
-        return e.astype(np.float64)
-    if e.dtype.kind not in "iu":
-        raise TypeError(f"e must hold integers or floats, got dtype {e.dtype}; convert it first")
-    return np.minimum(e, e.dtype.type(min(LAST_POSITION, np.iinfo(e.dtype).max))).astype(np.int64)
 
 
 @overload

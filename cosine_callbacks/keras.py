@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 from cosine_callbacks._fit_callback import FitCallback
+from cosine_callbacks._ops import Ops
 from cosine_callbacks._optional import required
 from cosine_callbacks._parameters import whole
-from cosine_callbacks.formula import CosineAnnealing, Ops, mix, weight
+from cosine_callbacks.formula import CosineAnnealing, mix, weight
 
 with required("keras", "keras"):
     import keras
