@@ -50,8 +50,8 @@ SETS = {
         "t_mult": 2,
         "peak_decay": 0.6,
     },
-    "the first of a thousand million": {"t_max": FAR, "lr_min": 1e-9},
-    "the last of a thousand million": {"t_max": FAR, "lr_min": 1e-9, "start": FAR - 8},
+    "the first of a thousand million": {"t_max": FAR},
+    "the last of a thousand million": {"t_max": FAR, "start": FAR - 8},
 }
 
 

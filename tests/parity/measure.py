@@ -9,7 +9,6 @@ from pathlib import Path
 TABLE = json.loads(Path(__file__).with_name("table.json").read_text())
 # These keep the formula's own doubles; the others train with float32 rates.
 DOUBLES = {"formula", "lightning", "pytorch_lightning"}
-ULPS, RELATIVE = 8, 6e-7
 
 
 def drivers(name):
@@ -17,8 +16,13 @@ def drivers(name):
     return importlib.import_module(f"{__package__}.drivers.{name}").DRIVERS
 
 
+def limit(name):
+    """Return the greatest error that an adapter may have: in ulp for doubles, else relative."""
+    return 8 if name in DOUBLES else 6e-7
+
+
 def worst_error(name, used, updates, given):
-    """Return the worst error of the rates used: in ulp for doubles, else relative."""
+    """Return the worst error of the rates used, in the unit of the limit."""
     right = [Fraction(rate) for rate in given["rates"]]
     assert len(used) == updates * len(right)
     pairs = ((Fraction(rate), right[i // updates]) for i, rate in enumerate(used))
