@@ -50,8 +50,8 @@ def find(paths: Sequence[str]) -> Found:
     ours = [each for each in trainer["callbacks"] if each.get("class_path") in OURS]
     if len(ours) != 1:
         raise ValueError(
-            f"--config must give one {OURS[0]} or {OURS[1].rpartition('.')[0]}'s in "
-            f"trainer.callbacks, got {len(ours)} in {', '.join(paths)}; give the run's config"
+            f"trainer.callbacks must hold one CosineAnnealingCallback of cosine_callbacks, got "
+            f"{len(ours)} in {', '.join(paths)}; give the run's config"
         )
     rates = (_rate(_spec(tree.get(owner)), name) for owner, name in RATES)
     return Found(_mapping(ours[0].get("init_args")), trainer, next(filter(None, rates), None))
@@ -64,7 +64,9 @@ def _load(path: str) -> Any:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(LONGEST + 1)
         if len(text) > LONGEST:
-            raise ValueError(f"{path} must be a config, got more than {LONGEST} characters")
+            raise ValueError(
+                f"{path} must be YAML, got more than {LONGEST} characters; give a config"
+            )
         collections = set()
         for event in yaml.parse(text, Loader=yaml.BaseLoader):
             if isinstance(event, yaml.CollectionStartEvent):
@@ -72,19 +74,23 @@ def _load(path: str) -> Any:
             elif isinstance(event, yaml.AliasEvent) and event.anchor in collections:
                 # Aliases of lists of aliases make gigabytes out of a few lines.
                 raise ValueError(
-                    f"{path} must not repeat a list or mapping by an alias, got "
-                    f"*{event.anchor} in line {event.start_mark.line + 1}; write it out"
+                    f"{path} must not repeat a list or mapping by an alias, got *{event.anchor}; "
+                    "write it out"
                 )
         tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but texts
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = "" if line is None else f" in line {line + 1}"
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise ValueError(f"{path} must be YAML, got {problem}{where}; give a config") from error
+        raise ValueError(f"{path} must be YAML, got {_problem(error)}; give a config") from error
     if isinstance(tree, dict):
         return plain(tree)
     found = "nothing" if tree is None or tree == "" else "text or a list"
     raise ValueError(f"{path} must be a mapping with a trainer, got {found}; give a config")
+
+
+def _problem(error: Exception) -> str:
+    """Return what PyYAML has to say, in one line."""
+    problem = getattr(error, "problem", None) or type(error).__name__
+    mark = getattr(error, "problem_mark", None)
+    return f"{problem} in line {mark.line + 1}" if mark else problem
 
 
 def plain(tree: Any) -> Any:

@@ -49,16 +49,19 @@ def _pick(path: str, names: Iterable[str], wanted: str | None) -> tuple[str, str
     """Return the name of the rate among all names, and what its positions count."""
     names = sorted(names)
     # LearningRateMonitor logs the momentum of lr-SGD as lr-SGD-momentum.
-    rates = [n for n in names if n.startswith("lr-") and not n.endswith(("-momentum", "_decay"))]
+    rates = [
+        n for n in names if n.startswith("lr-") and not n.endswith(("-momentum", "-weight_decay"))
+    ]
     rates += [n for n in KERAS if n in names][:1]
     rates += [n for n in names if n.startswith("learning_rate_")]
     if wanted is not None:
         rates = [n for n in names if n == wanted]
     if len(rates) != 1:
-        found = "several, " if rates else "none among "
+        found = f"several, {show(rates)}; give --column one of them"
+        if not rates:
+            found = f"{show(names) if names else 'nothing'}; give the log of a run"
         raise ValueError(
             f"{path} must have one rate {wanted or 'lr-* or learning_rate'}, got {found}"
-            f"{show(rates or names)}; give --column the name of one"
         )
     return rates[0], "step" if rates[0].startswith("lr-") else "epoch"
 

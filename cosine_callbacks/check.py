@@ -38,9 +38,9 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
             stride *= 2
         count += 1
     if not count:
-        raise ValueError(f"{path} must have rates as {log.name}, got none; give a run's log")
+        raise ValueError(f"{path} must have rates as {log.name}, got none; give the log of a run")
     if not wrong:
-        return True, f"{path}: all {count} rates of {log.name} are as planned"
+        return True, f"{path}: {log.name} is as planned; rates compared: {count}"
     first = wrong[0]
     planned = plan.rate(first.e)
     side = "high" if first.rate > planned else "low"
