@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
 
 LONGEST = 1_000_000
-KERAS = "learning_rate", "epoch_learning_rate", "lr"
+# In CSV files of Keras, in its TensorBoard events, and in logs of tf_keras or of one's own.
+SINGLE = "learning_rate", "epoch_learning_rate", "lr"
+BESIDE = "-momentum", "-weight_decay"
 
 
 class Log(NamedTuple):
@@ -45,25 +47,21 @@ def read(path: str, name: str | None) -> Log:
     return _table(path, name)
 
 
-def _pick(path: str, names: Iterable[str], wanted: str | None) -> tuple[str, str]:
-    """Return the name of the rate among all names, and what its positions count."""
+def _pick(path: str, names: Iterable[str], wanted: str | None) -> str:
+    """Return the name of the rate among all names."""
     names = sorted(names)
     # LearningRateMonitor logs the momentum of lr-SGD as lr-SGD-momentum.
-    rates = [
-        n for n in names if n.startswith("lr-") and not n.endswith(("-momentum", "-weight_decay"))
-    ]
-    rates += [n for n in KERAS if n in names][:1]
-    rates += [n for n in names if n.startswith("learning_rate_")]
+    monitored = [n for n in names if n.startswith("lr-") and not n.endswith(BESIDE)]
+    single = [n for n in SINGLE if n in names][:1]
+    rates = monitored or single or [n for n in names if n.startswith("learning_rate_")]
     if wanted is not None:
         rates = [n for n in names if n == wanted]
-    if len(rates) != 1:
-        found = f"several, {show(rates)}; give --column one of them"
-        if not rates:
-            found = f"{show(names) if names else 'nothing'}; give the log of a run"
-        raise ValueError(
-            f"{path} must have one rate {wanted or 'lr-* or learning_rate'}, got {found}"
-        )
-    return rates[0], "step" if rates[0].startswith("lr-") else "epoch"
+    if len(rates) == 1:
+        return rates[0]
+    found = f"several, {show(rates)}; give --column one of them"
+    if not rates:
+        found = f"{show(names) if names else 'nothing'}; give the log of a run"
+    raise ValueError(f"{path} must have one rate {wanted or 'lr-* or learning_rate'}, got {found}")
 
 
 def _entry(path: str, place: str, at: Any, rate: Any) -> tuple[int, float]:
@@ -97,10 +95,11 @@ def _lines(path: str, file: TextIOWrapper) -> Iterator[str]:
 def _table(path: str, wanted: str | None) -> Log:
     rows = _cells(path)
     header = next(rows, [])
-    name, unit = _pick(path, header, wanted)
+    name = _pick(path, header, wanted)
+    unit = "step" if "step" in header else "epoch"  # Keras counts epochs alone
     if unit not in header:
         raise ValueError(
-            f"{path} must have a column {unit} beside {name}, got {show(header)}; give a log"
+            f"{path} must have a column step or epoch, got {show(header)}; give the log of a run"
         )
     at, rate = header.index(unit), header.index(name)
 
@@ -133,7 +132,8 @@ def _events(path: str, wanted: str | None) -> Log:
                 for value in event.summary.value:
                     yield event.step, value
 
-    name, unit = _pick(path, {value.tag for _, value in values()}, wanted)
+    name = _pick(path, {value.tag for _, value in values()}, wanted)
+    unit = "epoch" if name.startswith("epoch_") else "step"  # as Keras names what it counts so
     entries = (
         _entry(path, "an event", step, make_ndarray(value.tensor).item())
         for step, value in values()
