@@ -14,7 +14,7 @@ from cosine_callbacks._optional import required
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LONGEST = 1_000_000
+LONGEST, DEEPEST = 1_000_000, 50
 OURS = (
     "cosine_callbacks.lightning.CosineAnnealingCallback",
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
@@ -65,20 +65,26 @@ def _load(path: str) -> Any:
             text = file.read(LONGEST + 1)
         if len(text) > LONGEST:
             raise ValueError(
-                f"{path} must be YAML, got more than {LONGEST} characters; give a config"
+                f"{path} must be a config, got more than {LONGEST} characters; give one"
             )
-        collections = set()
+        collections, depth = set(), 0
         for event in yaml.parse(text, Loader=yaml.BaseLoader):
+            depth -= isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.CollectionStartEvent):
                 collections.add(event.anchor)
-            elif isinstance(event, yaml.AliasEvent) and event.anchor in collections:
-                # Aliases of lists of aliases make gigabytes out of a few lines.
+                depth += 1
+            # Deep levels take ages to read, and aliases of aliases gigabytes.
+            if depth > DEEPEST:
+                raise ValueError(
+                    f"{path} must be a config, got more than {DEEPEST} levels; give one"
+                )
+            if isinstance(event, yaml.AliasEvent) and event.anchor in collections:
                 raise ValueError(
                     f"{path} must not repeat a list or mapping by an alias, got *{event.anchor}; "
                     "write it out"
                 )
         tree = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes nothing but texts
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be YAML, got {_problem(error)}; give a config") from error
     if isinstance(tree, dict):
         return plain(tree)

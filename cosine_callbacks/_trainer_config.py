@@ -46,7 +46,7 @@ class TrainerConfig:
             if not schedulers:
                 self.updates_per_epoch = math.ceil(self._batches / accumulation)
         self._trainer = SimpleNamespace(
-            num_training_batches=self._batches,
+            num_training_batches=self._batches or math.inf,
             max_steps=self._steps,
             accumulate_grad_batches=accumulation,
             callbacks=schedulers,

@@ -36,6 +36,17 @@ def test_help_names_the_commands(command):
 
 GOOD = "preview --lr_initial 0.1 --t_max 10"
 RANGE = "give an int of at least 1 and at most 9223372036854775807"
+ABOVE = (
+    "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or "
+    "give the floor as lr_min_ratio="
+)
+RATELESS = (
+    "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
+)
+ENDLESS = (
+    "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
+    "--t_max"
+)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +66,7 @@ RANGE = "give an int of at least 1 and at most 9223372036854775807"
         ),
         (
             f"{GOOD} --lr_min 0.2",
-            "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or give the floor as lr_min_ratio=",
+            ABOVE,
         ),
         (
             f"{GOOD} --lr_min null",
@@ -71,15 +82,15 @@ RANGE = "give an int of at least 1 and at most 9223372036854775807"
         ),
         (
             "preview --t_max 10",
-            "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial",
+            RATELESS,
         ),
         (
             "preview --lr_initial 0.1",
-            "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give --t_max",
+            ENDLESS,
         ),
         (
             "check log.csv --lr_initial 0.1 --t_max 0.5",
-            "t_max must be an int where no config tells trainer.max_epochs or max_steps, got 0.5; give --t_max",
+            ENDLESS.replace("None", "0.5"),
         ),
     ],
 )

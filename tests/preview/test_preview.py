@@ -49,14 +49,27 @@ def test_the_plain_curve(command):
         # 0.5 at the middle of a cosine, and 1/5 + 4/5 * e/4 on the way up to it.
         (
             "--lr_initial 1 --t_max 12 --warmup 4",
-            ["0 0.2 start", "4 1 end of warmup", "8 0.5 middle", "11 0.0380602 last used"]
-            + ["12 0 t_max", "13 0 after"],
+            [
+                "0 0.2 start",
+                "4 1 end of warmup",
+                "8 0.5 middle",
+                "11 0.0380602 last used",
+                "12 0 t_max",
+                "13 0 after",
+            ],
         ),
         ("--lr_initial 1 --t_max 1", ["0 1 start, middle, last used", "1 0 t_max", "2 0 after"]),
         (
             "--lr_initial 1 --t_max 2 --cycles 3 --t_mult 2 --peak_decay 0.5 --lr_min 0.5",
-            ["0 1 start", "1 0.75 middle of cycle 1", "2 0.75 restart 1", "6 0.625 restart 2"]
-            + ["13 0.504758 last used", "14 0.5 end", "15 0.5 after"],
+            [
+                "0 1 start",
+                "1 0.75 middle of cycle 1",
+                "2 0.75 restart 1",
+                "6 0.625 restart 2",
+                "13 0.504758 last used",
+                "14 0.5 end",
+                "15 0.5 after",
+            ],
         ),
         (
             "--lr_initial 1 --t_max 4 --cycles null --interval step",
@@ -64,8 +77,8 @@ def test_the_plain_curve(command):
                 "0 1 start",
                 "2 0.5 middle of cycle 1",
                 *(f"{4 * i} 1 restart {i}" for i in range(1, 8)),
-            ]
-            + ["32 1 restart 8, ..."],
+                "32 1 restart 8, ...",
+            ],
         ),
         (
             "--lr_initial 1 --t_max 4 --cycles 9",
@@ -73,8 +86,10 @@ def test_the_plain_curve(command):
                 "0 1 start",
                 "2 0.5 middle of cycle 1",
                 *(f"{4 * i} 1 restart {i}" for i in range(1, 9)),
-            ]
-            + ["35 0.146447 last used", "36 0 end", "37 0 after"],
+                "35 0.146447 last used",
+                "36 0 end",
+                "37 0 after",
+            ],
         ),
         (
             "--lr_initial 1 --t_max 4 --cycles 10",
@@ -82,8 +97,11 @@ def test_the_plain_curve(command):
                 "0 1 start",
                 "2 0.5 middle of cycle 1",
                 *(f"{4 * i} 1 restart {i}" for i in range(1, 8)),
-            ]
-            + ["32 1 restart 8, ...", "39 0.146447 last used", "40 0 end", "41 0 after"],
+                "32 1 restart 8, ...",
+                "39 0.146447 last used",
+                "40 0 end",
+                "41 0 after",
+            ],
         ),
     ],
 )
@@ -255,10 +273,10 @@ CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34
 
 @pytest.mark.parametrize("arguments", [SMALL, CONFIG], ids=["flags", "config"])
 def test_it_imports_no_framework(arguments):
-    import matplotlib
-    import numpy
+    import matplotlib as mpl
+    import numpy as np
 
-    assert matplotlib, numpy  # both are there to be imported
+    assert mpl, np  # both are there to be imported
     program = [sys.executable, "-c", LIGHT, "preview", *map(str, arguments)]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
