@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise, product, takewhile
+from itertools import dropwhile, pairwise, product, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks.formula import mix, weight
@@ -48,8 +48,9 @@ def likely(plan: Plan, entries: Sequence[Entry]) -> str:
         return "nothing drives the rate, which stays at lr_initial"
     tried = [
         ([fault for fault in (moved, changed, ended) if fault], move, end(another))
-        for (moved, move), (changed, another), (ended, end) in product(
-            _moves(plan, entries), _plans(plan, entries), _ends()
+        # A changed plan comes last, for it has a number to be fitted.
+        for (changed, another), (ended, end), (moved, move) in product(
+            _plans(plan, entries), _ends(), _moves(plan, entries)
         )
     ]
     for faults, move, curve in sorted(tried, key=lambda each: len(each[0])):
@@ -66,7 +67,11 @@ def _moves(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Callable
     yield f"the run is one {plan.interval} early", lambda entry: entry.e + 1
     if all(entry.other is not None for entry in entries):
         yield (
-            "epochs are taken for steps" if plan.interval == "epoch" else "steps for epochs",
+            (
+                "epochs are taken for steps"
+                if plan.interval == "epoch"
+                else "steps are taken for epochs"
+            ),
             lambda entry: entry.other,
         )
 
@@ -121,7 +126,7 @@ def _plans(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Plan]]:
                 f"lr_initial is {peak:.6g} instead of {plan.peak:.6g}",
                 _changed(plan, lr_initial=peak),
             )
-        for t_max in _lengths(plan, entries[entries.index(highest) :]):
+        for t_max in _lengths(plan, entries):
             yield f"t_max is {t_max} instead of {plan.cycles.ends[0]}", _changed(plan, t_max=t_max)
 
 
@@ -134,9 +139,9 @@ def _peak(plan: Plan, entry: Entry) -> float:
 
 
 def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
-    """Return the t_max near which the first cycle falls as the entries from the peak on do."""
-    falls = takewhile(lambda pair: pair[1].rate < pair[0].rate, pairwise(entries))
-    falling = [entry for _, entry in falls]
+    """Return the t_max with which the first cycle falls as the entries do, the likeliest first."""
+    beyond = dropwhile(lambda pair: pair[1].rate >= pair[0].rate, pairwise(entries))
+    falling = [entry for _, entry in takewhile(lambda pair: pair[1].rate <= pair[0].rate, beyond)]
     if not falling:
         return ()
     # In the middle, where the cosine is steep, a rate says most about the length.
@@ -145,7 +150,11 @@ def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
     warmup = plan.parameters.warmup
     longest = LONGEST if isinstance(warmup, int) or not warmup else int(entry.e / warmup)
     lengths = range(int(max(entry.e, warmup)) + 1, longest)
-    near = bisect_left(
-        lengths, entry.rate, key=lambda t_max: _changed(plan, t_max=t_max).rate(entry.e)
+
+    def rate(t_max: int) -> float:
+        return _changed(plan, t_max=t_max).rate(entry.e)
+
+    near = bisect_left(lengths, entry.rate, key=rate)
+    return sorted(
+        lengths[max(0, near - 1) : near + 2], key=lambda t_max: abs(rate(t_max) - entry.rate)
     )
-    return lengths[max(0, near - 1) : near + 2]
