@@ -9,8 +9,6 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks._optional import required
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -39,7 +37,6 @@ def find(paths: Sequence[str]) -> Found:
     """Read the files, where a later one wins, and find what shapes the curve.
 
     Raises:
-        ModuleNotFoundError: PyYAML is not installed.
         OSError: A file cannot be read.
         ValueError: A file is not a config, or none or several of our callbacks are in them.
     """
@@ -58,8 +55,8 @@ def find(paths: Sequence[str]) -> Found:
 
 
 def _load(path: str) -> Any:
-    with required("yaml", "preview"):
-        import yaml  # noqa: PLC0415 - only a config needs it
+    import yaml  # noqa: PLC0415 - comes with jsonargparse, and only a config needs it
+
     try:
         with Path(path).open(encoding="utf-8") as file:
             text = file.read(LONGEST + 1)

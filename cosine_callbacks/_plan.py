@@ -51,7 +51,6 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
     """Return the plan of these config files; what a flag gives wins over what the files say.
 
     Raises:
-        ModuleNotFoundError: A config file is given and PyYAML is not installed.
         OSError: A file cannot be read.
         TypeError: A value is not a number.
         ValueError: A file is not a config with our callback, a value is out of its range or

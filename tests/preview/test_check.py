@@ -245,6 +245,25 @@ def test_faults_are_named(command, lightning, name):
 @pytest.mark.parametrize(
     ("rate", "cause"),
     [
+        (lambda e: held(e, 9000), "t_max is 9000 instead of 10000"),
+        # The first entry that differs is among few, late in a long log.
+        (lambda e: held(e, 10_000) if e <= 10_000 else cosine(e, 10_000), TORCH),
+        (
+            lambda e: held(e, 10_000) if e < 10_005 else 2 * FLOOR,
+            "none of the usual faults gives these rates",
+        ),
+    ],
+)
+def test_faults_in_a_long_log(command, lightning, rate, cause):
+    path = lightning(rate, steps=10_010, every=1)
+    status, output, _ = command("check", path, *COMMON, "--t_max", 10_000, "--interval", "step")
+    assert status == 1
+    assert f"; likely cause: {cause}" in output
+
+
+@pytest.mark.parametrize(
+    ("rate", "cause"),
+    [
         (lambda e: held(e - 1, 10), "the run is one epoch late"),
         (lambda e: held(e + 1, 10), "the run is one epoch early"),
         (lambda e: held(e * STEPS + STEPS - 1, EPOCHS), "epochs are taken for steps"),
@@ -277,13 +296,12 @@ def test_faults_with_restarts(command, keras, rate, cause):
     assert output.endswith(f"; likely cause: {cause}\n")
 
 
-def test_parameters_that_no_fault_fits_are_passed_over(command, keras):
-    # A tenth of the peak lies below the floor, and half of the warmup's length within the warmup.
-    path = keras(lambda e: 0.05 if e < 5 else 0.0005)
-    curve = ["--lr_initial", 0.1, "--lr_min", 0.09, "--t_max", 10, "--warmup", 0.9]
-    status, output, _ = command("check", path, *curve, "--warmup_start_ratio", 0)
+def test_a_rate_below_the_floor_is_no_other_peak(command, keras):
+    path = keras(lambda e: 0.02 - e / 1000)
+    curve = ["--lr_initial", 0.1, "--lr_min", 0.05, "--t_max", 10]
+    status, output, _ = command("check", path, *curve)
     assert status == 1
-    assert "none of the usual faults" in output
+    assert "; likely cause: none of the usual faults" in output
 
 
 def test_a_floor_of_0(command, keras):

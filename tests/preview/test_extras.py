@@ -18,7 +18,6 @@ sys.meta_path.insert(0, Absent())
 """
 COMMAND = "from cosine_callbacks.__main__ import main; sys.exit(main(sys.argv[1:]))"
 FLAGS = ["--lr_initial", "0.1", "--t_max", "3"]
-CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34"]
 
 
 def without(package, program, *arguments):
@@ -31,7 +30,6 @@ def without(package, program, *arguments):
     [
         ("jsonargparse", ["preview", *FLAGS], "preview"),
         ("plotext", ["preview", *FLAGS], "preview"),
-        ("yaml", ["preview", *CONFIG], "preview"),
         ("matplotlib", ["preview", *FLAGS, "--save", "curve.svg"], "plot"),
         ("tensorboard", ["check", ".", *FLAGS], "tensorboard"),
     ],
