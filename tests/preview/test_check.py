@@ -296,6 +296,14 @@ def test_faults_with_restarts(command, keras, rate, cause):
     assert output.endswith(f"; likely cause: {cause}\n")
 
 
+def test_a_warmup_from_0_that_is_missing(command, keras):
+    path = keras(lambda e: held(e, 10))
+    curve = [*COMMON, "--t_max", 10, "--warmup", 5, "--warmup_start_ratio", 0]
+    status, output, _ = command("check", path, *curve)
+    assert status == 1
+    assert "; likely cause: the warmup is missing" in output
+
+
 def test_a_rate_below_the_floor_is_no_other_peak(command, keras):
     path = keras(lambda e: 0.02 - e / 1000)
     curve = ["--lr_initial", 0.1, "--lr_min", 0.05, "--t_max", 10]
