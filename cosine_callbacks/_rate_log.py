@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._optional import required
@@ -117,6 +119,10 @@ def _table(path: str, wanted: str | None) -> Log:
 
 
 def _events(path: str, wanted: str | None) -> Log:
+    # TensorBoard imports TensorFlow where it finds one, which takes seconds and talks of hardware,
+    # unless this module says that it is built without.
+    if "tensorflow" not in sys.modules:
+        sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
     with required("tensorboard", "tensorboard"):
         from tensorboard.backend.event_processing.event_file_loader import (  # noqa: PLC0415 - extra
             EventFileLoader,
