@@ -41,6 +41,24 @@ def test_the_extra_is_named(package, arguments, extra):
     assert done.stderr == f"error: {sentence}\n"
 
 
+class Absent:
+    """Find no TensorBoard."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorboard":
+            raise ModuleNotFoundError(name, name=name)
+
+
+def test_tensorboard_here(refused, monkeypatch, tmp_path):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
+    refused(
+        "tensorboard is not installed; run: pip install 'cosine-callbacks[tensorboard]'",
+        *("check", tmp_path, *FLAGS),
+    )
+
+
 @pytest.mark.parametrize("option", ["--csv", "--json"])
 def test_numbers_need_no_plotext(option):
     done = without("plotext", COMMAND, "preview", *FLAGS, option)
