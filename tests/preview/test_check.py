@@ -245,18 +245,18 @@ def test_faults_are_named(command, lightning, name):
 @pytest.mark.parametrize(
     ("rate", "cause"),
     [
-        (lambda e: held(e, 9000), "t_max is 9000 instead of 10000"),
+        (lambda e: held(e, 3600), "t_max is 3600 instead of 4000"),
         # The first entry that differs is among few, late in a long log.
-        (lambda e: held(e, 10_000) if e <= 10_000 else cosine(e, 10_000), TORCH),
+        (lambda e: held(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
         (
-            lambda e: held(e, 10_000) if e < 10_005 else 2 * FLOOR,
+            lambda e: held(e, 4_000) if e < 4_005 else 2 * FLOOR,
             "none of the usual faults gives these rates",
         ),
     ],
 )
 def test_faults_in_a_long_log(command, lightning, rate, cause):
-    path = lightning(rate, steps=10_010, every=1)
-    status, output, _ = command("check", path, *COMMON, "--t_max", 10_000, "--interval", "step")
+    path = lightning(rate, steps=4_010, every=1)
+    status, output, _ = command("check", path, *COMMON, "--t_max", 4_000, "--interval", "step")
     assert status == 1
     assert f"; likely cause: {cause}" in output
 
@@ -449,18 +449,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, status)
 """
 
 
-@pytest.mark.parametrize("late", [0, 1])
-def test_a_log_of_100_mb_takes_no_memory(tmp_path, late):
+def test_a_log_of_100_mb_takes_no_memory(tmp_path):
     path, count, beside = tmp_path / "metrics.csv", 50_000, "x" * 2000
     with path.open("w") as file:
         file.write("epoch,lr-Adam,note,step\n")
-        file.writelines(f",{held(e - late, count)!r},{beside},{e}\n" for e in range(count))
+        file.writelines(f",{held(e - 1, count)!r},{beside},{e}\n" for e in range(count))
     assert path.stat().st_size > 100_000_000
     curve = [*COMMON, "--t_max", count, "--interval", "step"]
     program = [sys.executable, "-c", MEASURED, "check", path, *curve]
     done = subprocess.run([*map(str, program)], capture_output=True, text=True, check=True)
     line, end = done.stdout.splitlines()
     grown, status = map(int, end.split())
-    assert status == late
-    assert ("the run is one step late" if late else "rates compared: 50000") in line
+    assert status == 1
+    assert line.endswith("; likely cause: the run is one step late")
     assert grown < 30_000  # kB; on a Mac bytes, and so never too many

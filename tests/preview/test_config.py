@@ -290,7 +290,7 @@ def test_flags_win_over_the_file(found):
             "a: 1\n---\nb: 1",
             "{} must be YAML, got but found another document in line 2; give a config",
         ),
-        ("a: " + "[" * 10**5, "{} must be a config, got more than 50 levels; give one"),
+        ("a: " + "[" * 10**4, "{} must be a config, got more than 50 levels; give one"),
         ("a: " + "[" * 50, "{} must be a config, got more than 50 levels; give one"),
         (
             "a: " + "[" * 49 + "]" * 49 + "\nb",
