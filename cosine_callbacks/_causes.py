@@ -46,14 +46,10 @@ def likely(plan: Plan, entries: Sequence[Entry]) -> str:
     """
     if all(same(plan, entry.rate, plan.peak) for entry in entries):
         return "nothing drives the rate, which stays at lr_initial"
-    tried = [
-        ([fault for fault in (moved, changed, ended) if fault], move, end(another))
-        # A changed plan comes last, for it has a number to be fitted.
-        for (changed, another), (ended, end), (moved, move) in product(
-            _plans(plan, entries), _ends(), _moves(plan, entries)
-        )
-    ]
-    for faults, move, curve in sorted(tried, key=lambda each: len(each[0])):
+    # The fewest faults come first, and last a changed plan, for it has a number to be fitted.
+    tried = product(_plans(plan, entries), _ends(), _moves(plan, entries))
+    for (changed, another), (ended, end), (moved, move) in tried:
+        faults, curve = [*filter(None, (moved, changed, ended))], end(another)
         if faults and all(same(plan, curve(move(entry)), entry.rate) for entry in entries):
             return " and ".join(faults)
     more = "" if plan.updates_per_epoch else "; with --steps_per_epoch more can be tried"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cosine_callbacks import _rate_log
@@ -10,8 +11,8 @@ from cosine_callbacks._causes import Entry, likely, same
 if TYPE_CHECKING:
     from cosine_callbacks._plan import Plan
 
-# Entries kept to find the cause, and again as many that follow the first one that differs.
-KEPT = 500
+# As many entries as tell one cause from another, however long the log.
+KEPT = 1000
 
 
 def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
@@ -24,30 +25,23 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
             steps from its epochs.
     """
     log = _rate_log.read(path, name)
-    kept: list[Entry] = []
-    wrong: list[Entry] = []
-    count, stride = 0, 1
-    for at, rate in log.entries:
+    count, first = 0, None
+    for count, (at, rate) in enumerate(log.entries, 1):  # noqa: B007 - the number of all
         entry = _entry(plan, path, log.unit, at, rate)
-        if wrong or not same(plan, plan.rate(entry.e), rate):
-            wrong += [entry] * (len(wrong) < KEPT)
-        if count % stride == 0:
-            kept.append(entry)
-        if len(kept) == 2 * KEPT:
-            del kept[1::2]
-            stride *= 2
-        count += 1
+        if first is None and not same(plan, plan.rate(entry.e), rate):
+            first = entry
     if not count:
         raise ValueError(f"{path} must have rates as {log.name}, got none; give the log of a run")
-    if not wrong:
+    if first is None:
         return True, f"{path}: {log.name} is as planned; rates compared: {count}"
-    first = wrong[0]
+    some = islice(_rate_log.read(path, name).entries, 0, None, 1 + count // KEPT)
+    entries = {first, *(_entry(plan, path, log.unit, at, rate) for at, rate in some)}
     planned = plan.rate(first.e)
     side = "high" if first.rate > planned else "low"
-    cause = likely(plan, sorted({*kept, *wrong}))
     return False, (
         f"{path}: {log.name} differs first at {log.unit} {first.at}: {first.rate:.7g} is logged, "
-        f"{planned:.7g} planned, {abs(first.rate - planned):.3g} too {side}; likely cause: {cause}"
+        f"{planned:.7g} planned, {abs(first.rate - planned):.3g} too {side}; likely cause: "
+        f"{likely(plan, sorted(entries))}"
     )
 
 

@@ -22,7 +22,7 @@ def held(e, t_max, **given):
 
 def warmed(e, t_max, warmup, peak=PEAK):
     if e < warmup:
-        return peak * (1 + e * warmup / warmup) / (warmup + 1)
+        return peak * (1 + e) / (warmup + 1)
     return held(e - warmup, t_max - warmup, peak=peak)
 
 
@@ -146,6 +146,12 @@ FAULTS = {
         "step 34: 0.09509796 is logged, 0.0975773 planned, 0.00248 too low",
         "t_max is 7 instead of 10",
     ),
+    "another t_max by epochs with a warmup": (
+        lambda e: warmed(e // STEPS, 8, 2),
+        [*BY_EPOCH, "--warmup", 2],
+        "step 104: 0.09336826 is logged, 0.09623204 planned, 0.00286 too low",
+        "t_max is 8 instead of 10",
+    ),
     "steps for epochs": (
         lambda e: held(e // STEPS, LAST),
         BY_STEP,
@@ -248,10 +254,8 @@ def test_faults_are_named(command, lightning, name):
         (lambda e: held(e, 3600), "t_max is 3600 instead of 4000"),
         # The first entry that differs is among few, late in a long log.
         (lambda e: held(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
-        (
-            lambda e: held(e, 4_000) if e < 4_005 else 2 * FLOOR,
-            "none of the usual faults gives these rates",
-        ),
+        # Only this one entry tells that the end has nothing to do with it.
+        (lambda e: held(min(e, 3_999), 4_000) * (1 + (e == 1003)), "none of the usual faults"),
     ],
 )
 def test_faults_in_a_long_log(command, lightning, rate, cause):
@@ -294,6 +298,12 @@ def test_faults_with_restarts(command, keras, rate, cause):
     status, output, _ = command("check", path, *COMMON, "--t_max", 4, "--cycles", 2)
     assert status == 1
     assert output.endswith(f"; likely cause: {cause}\n")
+
+
+def test_one_entry_is_too_little_to_fit_a_number(command, keras):
+    status, output, _ = command("check", keras(lambda _: 0.05, 1), *BY_EPOCH)
+    assert status == 1
+    assert "; likely cause: none of the usual faults" in output
 
 
 def test_a_warmup_from_0_that_is_missing(command, keras):
@@ -438,6 +448,17 @@ def test_a_config_and_a_log(command, lightning):
     status, output, _ = command("check", path, *config, "--t_max", "0.5")
     assert status == 1
     assert output.endswith("; likely cause: t_max is 340 instead of 170\n")
+
+
+def test_the_last_update_of_an_epoch_may_be_of_fewer_batches(command, tmp_path, keras):
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "trainer:\n  max_epochs: 10\n  accumulate_grad_batches: 4\n  callbacks: "
+        "[cosine_callbacks.lightning.CosineAnnealingCallback]\nmodel: {lr: 0.1}\n"
+    )
+    path = keras(lambda epoch: held(9 * epoch + 8, 90))
+    curve = ["--config", config, "--steps_per_epoch", 34, "--interval", "step"]
+    assert command("check", path, *curve, "--lr_min", FLOOR)[0] == 0
 
 
 MEASURED = """

@@ -18,6 +18,7 @@ from cosine_callbacks import CosineAnnealing
 from cosine_callbacks.__main__ import main
 from tests.unit.truth import true_rate, ulps
 
+CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34"]
 SMALL = ["--lr_initial", 0.1, "--t_max", 10, "--lr_min", 0.001]
 TABLE = """\
 epoch  rate
@@ -171,7 +172,9 @@ def test_a_terminal(columns):
     assert " ".join(lines[:2]).startswith("lr_initial=0.1, t_max=10, lr_min=0.001,")
 
 
-@pytest.mark.parametrize(("environment", "columns"), [({}, 80), ({"COLUMNS": "40"}, 40)])
+@pytest.mark.parametrize(
+    ("environment", "columns"), [({}, 80), ({"COLUMNS": "40"}, 40), ({"COLUMNS": "200"}, 200)]
+)
 def test_a_pipe(process, environment, columns):
     done = process("preview", *SMALL, **environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -221,6 +224,13 @@ def test_csv_has_every_position(command, flags, schedule, last):
     for e, line in enumerate(lines):
         rate = float(line.partition(",")[2])
         assert rate == true_rate(schedule, e) or ulps(rate, true_rate(schedule, e)) < 8
+
+
+def test_csv_ends_with_the_run(command):
+    _, output, _ = command("preview", "--csv", *CONFIG)
+    head, *lines = output.splitlines()
+    assert head == "step,learning_rate"
+    assert [int(line.partition(",")[0]) for line in lines] == [*range(340)]
 
 
 def test_csv_of_the_longest_run_begins_at_once():
@@ -287,7 +297,6 @@ assert main(sys.argv[1:]) == 0
 heavy = ["jax", "keras", "lightning", "matplotlib", "numpy", "pytorch_lightning", "tensorboard"]
 print({*heavy, "tensorflow", "tf_keras", "torch"} & {*sys.modules})
 """
-CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34"]
 
 
 def test_it_imports_no_framework():
