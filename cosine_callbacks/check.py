@@ -54,7 +54,7 @@ def _entry(plan: Plan, path: str, unit: str, at: int, rate: float) -> Entry:
         return Entry(at, at, other, rate)
     if other is None:
         raise ValueError(
-            f"steps_per_epoch must be given where {path} counts {unit}s and the curve "
-            f"{plan.interval}s, got none; give --steps_per_epoch"
+            f"steps_per_epoch must tell the {unit}s of {path} in {plan.interval}s, got none or an "
+            "accumulation that changes; give --steps_per_epoch"
         )
     return Entry(at, other, at, rate)

@@ -64,7 +64,6 @@ def picture(plan: Plan, width: int, marker: str) -> str:
         import plotext as plt  # noqa: PLC0415 - only the terminal needs it
     at = _plot.samples(plan.cycles, plan.until)
     plt.clear_figure()
-    plt.limit_size(False, False)  # noqa: FBT003 - its only way; a pipe has no size
     plt.plotsize(width, HEIGHT)
     plt.plot(at, [plan.rate(e) for e in at], marker=marker)
     top, parts = plan.peak, max(1, width // 20)
@@ -88,7 +87,7 @@ def text(plan: Plan, width: int, encoding: str) -> str:
     table.insert(0, (plan.interval, "rate", ""))
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = (f"{e:>{wide[0]}}  {rate:<{wide[1]}}  {what}".rstrip() for e, rate, what in table)
-    return "\n".join([*textwrap.wrap(plan.title(), width, break_long_words=False), drawn, *lines])
+    return "\n".join([*textwrap.wrap(plan.title(), width), drawn, *lines])
 
 
 def save(plan: Plan, path: str) -> None:

@@ -118,6 +118,14 @@ def test_what_the_parser_refuses_is_one_line_too(command, arguments, named):
     assert named in complaint
 
 
+def test_an_odd_name_makes_no_second_line(command, tmp_path):
+    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, complaint.count("\n")) == (2, 1)
+    (tmp_path / "a\nb.csv").touch()
+    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, complaint.count("\n")) == (2, 1)
+
+
 def test_as_a_module(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["cosine-callbacks", *GOOD.split(), "--csv"])
     monkeypatch.delitem(sys.modules, "cosine_callbacks.__main__", raising=False)

@@ -101,8 +101,8 @@ def test_units_that_cannot_be_compared(refused, request, kind, log, curve):
     path = request.getfixturevalue(kind)(lambda _: 0.1)
     unit = "epoch" if log == "step" else "step"
     refused(
-        f"steps_per_epoch must be given where {path} counts {log}s and the curve {unit}s, got "
-        "none; give --steps_per_epoch",
+        f"steps_per_epoch must tell the {log}s of {path} in {unit}s, got none or an accumulation "
+        "that changes; give --steps_per_epoch",
         *("check", path, *curve[:-2]),
     )
 
@@ -254,8 +254,6 @@ def test_faults_are_named(command, lightning, name):
         (lambda e: held(e, 3600), "t_max is 3600 instead of 4000"),
         # The first entry that differs is among few, late in a long log.
         (lambda e: held(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
-        # Only this one entry tells that the end has nothing to do with it.
-        (lambda e: held(min(e, 3_999), 4_000) * (1 + (e == 1003)), "none of the usual faults"),
     ],
 )
 def test_faults_in_a_long_log(command, lightning, rate, cause):
@@ -459,6 +457,48 @@ def test_the_last_update_of_an_epoch_may_be_of_fewer_batches(command, tmp_path, 
     path = keras(lambda epoch: held(9 * epoch + 8, 90))
     curve = ["--config", config, "--steps_per_epoch", 34, "--interval", "step"]
     assert command("check", path, *curve, "--lr_min", FLOOR)[0] == 0
+
+
+def test_the_first_entry_that_differs_counts_among_many(command, lightning):
+    # Without it the log, which ends before the curve, would look like one that climbs after it.
+    path = lightning(lambda e: held(e, 4000) * (1 + (e == 1003)), steps=4000, every=1)
+    status, output, _ = command("check", path, *COMMON, "--t_max", 4000, "--interval", "step")
+    assert status == 1
+    assert "; likely cause: none of the usual faults" in output
+
+
+def test_a_t_max_that_only_later_epochs_tell(command, lightning):
+    import numpy as np
+
+    path = lightning(lambda e: float(np.float32(held(e // 17, 3000))), 34_000, every=85)
+    status, output, _ = command("check", path, *COMMON, "--t_max", 3100, "--steps_per_epoch", 17)
+    assert status == 1
+    assert output.endswith("; likely cause: t_max is 3000 instead of 3100\n")
+
+
+CONFIG = """\
+trainer:
+  max_epochs: 10
+  callbacks:
+    - class_path: lightning.pytorch.callbacks.GradientAccumulationScheduler
+      init_args: {scheduling: {4: 2}}
+    - cosine_callbacks.lightning.CosineAnnealingCallback
+model: {lr: 0.1}
+"""
+
+
+def test_a_run_that_was_longer_than_its_config(command, refused, tmp_path, keras):
+    config, path = tmp_path / "config.yaml", keras(lambda e: held(e % 10, 10), 20)
+    config.write_text(CONFIG)
+    curve = ["check", path, "--lr_min", FLOOR, "--steps_per_epoch", STEPS, "--config", config]
+    status, output, _ = command(*curve)
+    assert status == 1
+    assert "; likely cause: the rate restarts after the end" in output
+    refused(
+        f"steps_per_epoch must tell the epochs of {path} in steps, got none or an accumulation "
+        "that changes; give --steps_per_epoch",
+        *(*curve, "--interval", "step"),
+    )
 
 
 MEASURED = """

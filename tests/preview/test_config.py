@@ -410,6 +410,7 @@ def test_the_demos_config(command):
     status, output, _ = command("preview", *config, "--steps_per_epoch", 34)
     assert status == 0
     assert output.startswith("lr_initial=0.003, lr_min=0.0001, warmup=0.05; 340 steps\n")
+    assert output.splitlines()[-8].split() == ["0", "85", "170", "255", "340"]
     # 17 updates of warmup, 1/18 of the peak in the first; then 0.0029 * (1 + cos) / 2 + 0.0001.
     assert [line.split() for line in output.splitlines()[-6:]] == [
         ["0", "0.000166667", "start"],
