@@ -470,7 +470,7 @@ def test_the_first_entry_that_differs_counts_among_many(command, lightning):
 def test_a_t_max_that_only_later_epochs_tell(command, lightning):
     import numpy as np
 
-    path = lightning(lambda e: float(np.float32(held(e // 17, 3000))), 34_000, every=85)
+    path = lightning(lambda e: float(np.float32(held(e // 17, 3000))), 8_500, every=8)
     status, output, _ = command("check", path, *COMMON, "--t_max", 3100, "--steps_per_epoch", 17)
     assert status == 1
     assert output.endswith("; likely cause: t_max is 3000 instead of 3100\n")

@@ -133,6 +133,7 @@ def test_values(found, written, stored):
         # An epoch of 34 batches ends with an update of the last 2.
         ("max_epochs: 10\n  accumulate_grad_batches: 4", "{interval: step}", 34, (90, [90])),
         ("max_epochs: 10\n  limit_train_batches: 0.5", "{interval: step}", 34, (170, [170])),
+        ("max_epochs: 10\n  limit_train_batches: 0.99", "{interval: step}", 34, (330, [330])),
         ("max_epochs: 10\n  limit_train_batches: 10", "{interval: step}", 34, (100, [100])),
         ("max_epochs: 10\n  limit_train_batches: 50", "{interval: step}", 34, (340, [340])),
         ("max_epochs: 10\n  limit_train_batches: 1.0", "{interval: step}", 34, (340, [340])),
