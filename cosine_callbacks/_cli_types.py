@@ -28,7 +28,13 @@ def indices(name: str, value: Any) -> int | list[int]:
     return plain
 
 
-def _read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+    """Return value as the check wants it, be it a number or as a command line or YAML writes one.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is out of its range.
+    """
     for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
         with suppress(ValueError):
             value = kind(value)
@@ -50,7 +56,7 @@ def _argument(label: str, name: str, check: Callable[[str, Any], Any] | None = N
         register_type(
             kind,
             serializer=lambda value: value,
-            deserializer=partial(_read, check or CHECKS[name], name),
+            deserializer=partial(read, check or CHECKS[name], name),
             # Values stay plain numbers, so nothing can be told from their type: always read them.
             type_check=lambda _value, _kind: False,
         )

@@ -12,12 +12,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from cosine_callbacks import _plot
 from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
 from cosine_callbacks._parameters import Cycles, Parameters, number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matplotlib.axes import Axes
     from numpy import float64  # noqa: TID251 - for type checkers only, never imported at run time
     from numpy.typing import NDArray  # noqa: TID251 - likewise
 
@@ -160,6 +162,23 @@ class CosineAnnealing(Parameters):
             1.0
         """
         return self(e) / self.lr_initial
+
+    def plot(self, ax: Axes | None = None, until: int | None = None) -> Axes:
+        """Draw the rate over its positions with matplotlib, and return the Axes.
+
+        Args:
+            ax: Where to draw; None makes a new figure.
+            until: Last position drawn, an int >= 1; None is a little beyond the end of the last
+                cycle, or with cycles=None the end of the third.
+
+        Raises:
+            ModuleNotFoundError: matplotlib, the extra `plot`, is not installed.
+            TypeError: until is not a number.
+            ValueError: until is out of its range.
+        """
+        cycles = self._floor_and_cycles[1]
+        end = _plot.horizon(cycles, endless=self.cycles is None) if until is None else until
+        return _plot.draw(self, cycles, whole("until", end), ax)
 
     def to_dict(self) -> dict[str, int | float | None]:
         """Return the constructor's arguments as given, in plain JSON types."""

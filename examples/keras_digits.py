@@ -1,6 +1,7 @@
 """Train a small Keras network on real handwritten digits with the schedule as its rate.
 
-Run `KERAS_BACKEND=jax python examples/keras_digits.py`, or with torch or tensorflow.
+Run `KERAS_BACKEND=jax python examples/keras_digits.py`, or with torch or tensorflow; the name of a
+CSV file as an argument writes a log for `cosine-callbacks check`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class Rates(keras.callbacks.Callback):
         """Ask the optimizer, whose schedule tells the rate of its next update."""
         self.used.append(float(self.model.optimizer.learning_rate))
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Log the rate last used; Keras logs none for a schedule."""
+        if logs is not None:
+            logs["learning_rate"] = self.used[-1]
+
 
 def main() -> int:
     """Train, compare and test; return the exit status."""
@@ -61,7 +67,8 @@ def main() -> int:
         metrics=["accuracy"],
     )
     rates = Rates()
-    model.fit(x_train, y_train, batch_size=BATCH_SIZE, epochs=EPOCHS, callbacks=[rates], verbose=2)
+    callbacks = [rates, *map(keras.callbacks.CSVLogger, sys.argv[1:])]
+    model.fit(x_train, y_train, BATCH_SIZE, EPOCHS, callbacks=callbacks, verbose=2)
 
     formula = [CosineAnnealing(**parameters)(e) for e in range(EPOCHS * per_epoch)]
     print("\nepoch   rate used   formula     (rates of each epoch's last update)")

@@ -1,6 +1,7 @@
 """Train a small network on real handwritten digits with the callback in `model.fit`, per epoch.
 
-Run `python examples/tensorflow_digits.py`, with TF_USE_LEGACY_KERAS=1 for legacy tf_keras.
+Run `python examples/tensorflow_digits.py`, with TF_USE_LEGACY_KERAS=1 for legacy tf_keras; the name
+of a CSV file as an argument writes a log for `cosine-callbacks check`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def main() -> int:
         on_epoch_end=lambda *_: rates.append(float(model.optimizer.learning_rate))
     )
     annealing = CosineAnnealingCallback(lr_min=LR_MIN)
-    history = model.fit(x_train, y_train, epochs=EPOCHS, callbacks=[annealing, noting], verbose=2)
+    callbacks = [annealing, noting, *map(tf.keras.callbacks.CSVLogger, sys.argv[1:])]
+    history = model.fit(x_train, y_train, epochs=EPOCHS, callbacks=callbacks, verbose=2)
 
     accuracies = history.history["accuracy"]
     formula = [

@@ -174,6 +174,8 @@ def main() -> int:
     print(f"\nrates equal to the formula to the last bit: {equal} of {len(used)}")
     print(f"test accuracy: {result['test_acc']:.3f}, at least {LEAST_ACCURACY} is asked for")
     print(f"curve: {picture}")
+    if cli.trainer.logger:
+        print(f"log: {cli.trainer.log_dir}")
     return int(equal < len(used) or result["test_acc"] < LEAST_ACCURACY)
 
 

@@ -1,0 +1,98 @@
+"""The planned curve of a run, as config files and flags describe it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cosine_callbacks import _config_file
+from cosine_callbacks._cli_types import read
+from cosine_callbacks._parameters import CHECKS, Cycles, Parameters, show
+from cosine_callbacks._plot import horizon
+from cosine_callbacks._trainer_config import TrainerConfig
+from cosine_callbacks.formula import mix, weight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Plan(NamedTuple):
+    """A curve over the epochs or steps of a run.
+
+    `length` is how many of them are planned, None where unknown; `updates_per_epoch` likewise, also
+    None where it changes during the run.
+    """
+
+    parameters: Parameters
+    peak: float
+    cycles: Cycles
+    interval: str
+    length: int | None = None
+    updates_per_epoch: int | None = None
+
+    def rate(self, e: int) -> float:
+        """Return the planned rate at position e."""
+        w, on = weight(self.cycles, e)
+        return float(mix(self.parameters.floor(self.peak) * on, self.peak, w))
+
+    @property
+    def until(self) -> int:
+        """The position by which everything is seen."""
+        return self.length or horizon(self.cycles, endless=self.parameters.cycles is None)
+
+    def title(self) -> str:
+        """Return the parameters that are not at their defaults, and what they count."""
+        given = repr(self.parameters).removeprefix("Parameters(").removesuffix(")")
+        planned = f"{self.length} " if self.length else ""
+        return f"{given}; {planned}{self.interval}s"
+
+
+def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
+    """Return the plan of these config files; what a flag gives wins over what the files say.
+
+    Raises:
+        OSError: A file cannot be read.
+        TypeError: A value is not a number.
+        ValueError: A file is not a config with our callback, a value is out of its range or
+            contradicts another one, or something is missing.
+    """
+    arguments, trainer = dict[str, Any](), dict[str, Any]()
+    if configs:
+        arguments, trainer, rate = _config_file.find(configs)
+        if arguments.get("lr_initial") is None:
+            arguments["lr_initial"] = rate
+    given = _config_file.plain(dict(flags))
+    run = TrainerConfig(trainer, given.pop("steps_per_epoch", None))
+    arguments |= given
+    interval = arguments.pop("interval", "epoch")
+    if interval not in ("epoch", "step"):
+        raise ValueError(
+            f"interval must be 'epoch' or 'step', got {show(interval)}; give one of them"
+        )
+    arguments.pop("optimizers", None)
+    parameters = _parameters(arguments)
+    length = run.length(interval)
+    if not isinstance(parameters.t_max, int) and length is None:
+        raise ValueError(run.missing(parameters.t_max))
+    if parameters.lr_initial is None:
+        raise ValueError(
+            "lr_initial must be given where no config tells the optimizer's lr, got none; give "
+            "--lr_initial"
+        )
+    cycles = parameters.layout(length or 0)
+    return Plan(parameters, parameters.lr_initial, cycles, interval, length, run.updates_per_epoch)
+
+
+def _parameters(arguments: Mapping[str, Any]) -> Parameters:
+    for name in arguments:
+        if name not in CHECKS:
+            raise ValueError(
+                f"init_args must hold parameters of the callback, got {show(name)}; "
+                f"give {', '.join(CHECKS)}, interval or optimizers"
+            )
+    optional = {field.name for field in fields(Parameters) if "None" in str(field.type)}
+    values: dict[str, Any] = {
+        name: None if value is None and name in optional else read(CHECKS[name], name, value)
+        for name, value in arguments.items()
+    }
+    return Parameters(**values)

@@ -1,0 +1,52 @@
+"""The curve as a picture: which positions show it, and the drawing by matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cosine_callbacks._optional import required
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.axes import Axes
+
+    from cosine_callbacks._parameters import Cycles
+
+# More than a screen shows side by side, and few enough to be drawn at once however long the run.
+SAMPLES, BOUNDARIES = 600, 100
+
+
+def horizon(cycles: Cycles, *, endless: bool) -> int:
+    """Return a position by which everything is seen: the end and a little more, or three cycles."""
+    if endless:
+        return cycles.ends[:3][-1]
+    return cycles.ends[-1] + cycles.ends[-1] // 10
+
+
+def samples(cycles: Cycles, until: int) -> list[int]:
+    """Return positions from 0 to until: evenly spaced ones, and both sides of each corner."""
+    corners = [cycles.warmup, *(at for end in cycles.ends[:BOUNDARIES] for at in (end - 1, end))]
+    even = range(0, until, max(1, until // SAMPLES))
+    return sorted({*even, *(at for at in corners if at < until), until})
+
+
+def draw(
+    rate: Callable[[int], float], cycles: Cycles, until: int, ax: Axes | None, unit: str = "e"
+) -> Axes:
+    """Draw the rate from 0 to until into the Axes, or into those of a new figure.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    if ax is None:
+        with required("matplotlib", "plot"):
+            from matplotlib import pyplot as plt  # noqa: PLC0415 - numbers need no matplotlib
+        ax = plt.figure(layout="constrained").subplots()
+    at = samples(cycles, until)
+    if cycles.warmup:
+        ax.axvspan(0, min(cycles.warmup, until), color="0.92", label="warmup")
+        ax.legend()
+    ax.plot(at, [rate(e) for e in at])
+    ax.set(xlabel=unit, ylabel="learning rate", xlim=(0, until), ylim=(0, None))
+    return ax

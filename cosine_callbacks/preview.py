@@ -1,0 +1,130 @@
+"""The command that shows a curve before training: picture, rows that matter, files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import textwrap
+from dataclasses import fields
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, NamedTuple
+
+from cosine_callbacks import _plot
+from cosine_callbacks._optional import required
+from cosine_callbacks._parameters import Parameters
+
+if TYPE_CHECKING:
+    from cosine_callbacks._plan import Plan
+
+RESTARTS = 8
+HEIGHT = 16
+# For an output that knows no box drawing: its characters, and what stands for each.
+BOX, PLAIN = "┌┐└┘├┤┬┴┼─│", "+++++++++-|"
+
+
+class Row(NamedTuple):
+    """A position that matters: its rate, and why it matters."""
+
+    e: int
+    rate: float
+    what: str
+
+
+def rows(plan: Plan) -> list[Row]:
+    """Return the rows that matter, in order."""
+    ends, warmup = plan.cycles.ends, plan.cycles.warmup
+    endless = plan.parameters.cycles is None
+    single = not endless and len(ends) == 1
+    marks = [(0, "start"), ((warmup + ends[0]) // 2, "middle" if single else "middle of cycle 1")]
+    if warmup:
+        marks.append((warmup, "end of warmup"))
+    restarts = ends[: RESTARTS + 1] if endless else ends[:-1][: RESTARTS + 1]
+    marks += [(end, f"restart {i}") for i, end in enumerate(restarts[:RESTARTS], 1)]
+    if len(restarts) > RESTARTS:
+        marks[-1] = (restarts[RESTARTS - 1], f"restart {RESTARTS}, ...")
+    if plan.length or not endless:
+        marks.append(((plan.length or ends[-1]) - 1, "last used"))
+    if not endless:
+        marks += [(ends[-1], "t_max" if single else "end"), (ends[-1] + 1, "after")]
+    what: dict[int, list[str]] = {}
+    for e, mark in marks:
+        what.setdefault(e, []).append(mark)
+    return [Row(e, plan.rate(e), ", ".join(what[e])) for e in sorted(what)]
+
+
+def picture(plan: Plan, width: int, marker: str) -> str:
+    """Return the curve as lines of text.
+
+    Raises:
+        ModuleNotFoundError: plotext is not installed.
+    """
+    with required("plotext", "preview"):
+        import plotext as plt  # noqa: PLC0415 - only the terminal needs it
+    at = _plot.samples(plan.cycles, plan.until)
+    plt.clear_figure()
+    plt.plotsize(width, HEIGHT)
+    plt.plot(at, [plan.rate(e) for e in at], marker=marker)
+    top, parts = plan.peak, max(1, width // 20)
+    heights = [top * k / 4 for k in range(5)]
+    plt.yticks(heights, [f"{height:.3g}" for height in heights])
+    ticks = sorted({plan.until * k // parts for k in range(parts + 1)})
+    plt.xticks(ticks, [f"{tick:.4g}" for tick in ticks])
+    plt.ylim(0, top)
+    return "\n".join(map(str.rstrip, plt.uncolorize(plt.build()).splitlines()))
+
+
+def text(plan: Plan, width: int, encoding: str) -> str:
+    """Return title, picture and rows, in characters that the encoding has."""
+    try:
+        BOX.encode(encoding)
+        drawn = picture(plan, width, "braille")
+        drawn.encode(encoding)
+    except UnicodeEncodeError:
+        drawn = picture(plan, width, "*").translate(str.maketrans(BOX, PLAIN))
+    table = [(str(e), f"{rate:.6g}", what) for e, rate, what in rows(plan)]
+    table.insert(0, (plan.interval, "rate", ""))
+    wide = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = (f"{e:>{wide[0]}}  {rate:<{wide[1]}}  {what}".rstrip() for e, rate, what in table)
+    return "\n".join([*textwrap.wrap(plan.title(), width), drawn, *lines])
+
+
+def save(plan: Plan, path: str) -> None:
+    """Draw the curve into a file.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+        OSError: The file cannot be written.
+        ValueError: The name does not end in .png or .svg.
+    """
+    if Path(path).suffix not in (".png", ".svg"):
+        raise ValueError(f"save must end in .png or .svg, got {path}; give such a name")
+    with required("matplotlib", "plot"):
+        from matplotlib import rc_context  # noqa: PLC0415 - only this file needs it
+        from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
+    figure = Figure((8, 4), layout="constrained")
+    axes = _plot.draw(plan.rate, plan.cycles, plan.until, figure.subplots(), plan.interval)
+    axes.set_title(plan.title(), fontsize="small")
+    # No date, no random ids, no outlines of a font: the same curve is the same file.
+    metadata = {"Date": None, "Creator": None} if path.endswith(".svg") else {}
+    with rc_context({"svg.hashsalt": "cosine-callbacks", "svg.fonttype": "none"}):
+        figure.savefig(path, dpi=150, metadata=metadata)
+
+
+def show(plan: Plan, *, as_csv: bool, as_json: bool) -> None:
+    """Print the curve: every position as CSV, what matters as JSON, or a picture for people."""
+    if as_csv:
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        lines.writerow([plan.interval, "learning_rate"])
+        lines.writerows((e, plan.rate(e)) for e in range(plan.length or plan.until + 1))
+    elif as_json:
+        facts = {
+            "parameters": {f.name: getattr(plan.parameters, f.name) for f in fields(Parameters)},
+            "interval": plan.interval,
+            "length": plan.length,
+            "rows": [row._asdict() for row in rows(plan)],
+        }
+        print(json.dumps(facts, indent=2))  # noqa: T201 - what the command is for
+    else:
+        print(text(plan, get_terminal_size().columns, sys.stdout.encoding))  # noqa: T201 - likewise

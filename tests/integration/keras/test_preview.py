@@ -1,0 +1,97 @@
+"""What the command says of the logs that Keras itself writes."""
+
+import math
+
+import keras
+import pytest
+
+from cosine_callbacks._plan import make
+from cosine_callbacks.check import compare
+from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
+from tests.integration.keras.parts import compiled, fit
+
+PLAN = {"lr_initial": "0.1", "lr_min": "1e-3", "t_max": "4"}
+BY_STEP = {**PLAN, "t_max": "40", "interval": "step", "steps_per_epoch": "10"}
+
+
+def said(path, flags, *callbacks, rate=0.1):
+    """Train for 6 epochs of 10 steps with Keras' log, and return what is said of it."""
+    log = path / "log.csv"
+    fit(compiled(keras.optimizers.SGD(rate)), *callbacks, keras.callbacks.CSVLogger(log), epochs=6)
+    as_planned, line = compare(make([], flags), str(log), None)
+    assert line.startswith(f"{log}: learning_rate ")
+    return as_planned, line.removeprefix(f"{log}: learning_rate ")
+
+
+class LogTheRate(keras.callbacks.Callback):
+    """Log the rate of the epoch's last step: Keras logs none for a schedule."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch < 10:  # some backends begin one that does not exist
+            self.rate = float(self.model.optimizer.learning_rate)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = self.rate
+
+
+def by_hand(rate):
+    return keras.callbacks.LearningRateScheduler(lambda epoch, _: rate(epoch))
+
+
+def cosine(e):
+    return 1e-3 + 0.0495 * (1 + math.cos(math.pi * e / 4))
+
+
+RIGHT = True, "is as planned; rates compared: 6"
+
+
+@pytest.mark.parametrize(
+    ("made", "flags"),
+    [
+        (lambda: [CosineAnnealingCallback(4, 1e-3)], PLAN),
+        (lambda: [CosineAnnealingCallback(40, 1e-3, interval="step")], BY_STEP),
+    ],
+    ids=["epochs", "steps"],
+)
+def test_our_callback_is_as_planned(tmp_path, made, flags):
+    assert said(tmp_path, flags, *made()) == RIGHT
+
+
+def test_our_schedule_is_as_planned(tmp_path):
+    schedule = CosineAnnealingSchedule(0.1, 40, 1e-3)
+    assert said(tmp_path, BY_STEP, LogTheRate(), rate=schedule) == RIGHT
+
+
+TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
+
+
+@pytest.mark.parametrize(
+    ("made", "flags", "place", "cause"),
+    [
+        (
+            lambda: by_hand(lambda e: cosine(min(max(e - 1, 0), 4))),
+            PLAN,
+            1,
+            "the run is one epoch late",
+        ),
+        (
+            lambda: CosineAnnealingCallback(4, 1e-3, interval="step"),
+            {**PLAN, "steps_per_epoch": "10"},
+            0,
+            "epochs are taken for steps",
+        ),
+        (lambda: by_hand(cosine), PLAN, 5, TORCH),
+        (lambda: CosineAnnealingCallback(lr_min=1e-3), PLAN, 1, "t_max is 6 instead of 4"),
+        (
+            lambda: CosineAnnealingCallback(4, 1e-3, lr_initial=0.03),
+            PLAN,
+            0,
+            "lr_initial is 0.03 instead of 0.1",
+        ),
+    ],
+)
+def test_the_fault_of_a_real_run_is_named(tmp_path, made, flags, place, cause):
+    as_planned, line = said(tmp_path, flags, made())
+    assert not as_planned
+    assert line.startswith(f"differs first at epoch {place}: ")
+    assert line.endswith(f"; likely cause: {cause}")

@@ -1,0 +1,55 @@
+"""The command, run in this process or in one of its own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cosine_callbacks.__main__ import main
+
+
+@pytest.fixture
+def command(capsys):
+    """Run the command here, and return its status, its output and its complaint."""
+
+    def run(*arguments):
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:  # --help
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def process():
+    """Run the command in a process of its own, which a pipe and no terminal reads."""
+
+    def run(*arguments, **environment):
+        inherited = {name: os.environ[name] for name in os.environ if name != "COLUMNS"}
+        return subprocess.run(
+            [sys.executable, "-m", "cosine_callbacks", *map(str, arguments)],
+            env=inherited | environment,
+            capture_output=True,
+            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
+            check=False,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.fixture
+def refused(command, tmp_path):
+    """Check that the command says this one line, exits with 2 and writes nothing."""
+
+    def check(sentence, *arguments):
+        before = sorted(tmp_path.rglob("*"))
+        status, output, complaint = command(*arguments)
+        assert (status, output) == (2, "")
+        assert complaint.splitlines() == [f"error: {sentence}"]
+        assert sorted(tmp_path.rglob("*")) == before
+
+    return check

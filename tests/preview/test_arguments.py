@@ -1,0 +1,135 @@
+"""The arguments of the commands: their help, and what is said where they are wrong."""
+
+import re
+import runpy
+import sys
+
+import pytest
+
+PLAN = [
+    *("config", "lr_initial", "t_max", "lr_min", "lr_min_ratio", "interval", "warmup"),
+    *("warmup_start_ratio", "cycles", "t_mult", "peak_decay", "steps_per_epoch"),
+]
+OWN = {"preview": ["save", "csv", "json"], "check": ["column"]}
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+@pytest.mark.parametrize("name", OWN)
+def test_help_explains_every_argument(command, monkeypatch, name, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    status, output, complaint = command(name, "--help")
+    assert (status, complaint) == (0, "")
+    explained = dict(re.findall(r"^  --(\w+)(.*?)(?=^  --|\Z)", output, re.MULTILINE | re.DOTALL))
+    assert [*explained] == [*PLAN, *OWN[name]]
+    assert all(len(text.split()) > 3 for text in explained.values())
+    assert ("  log  " in output) == (name == "check")
+    body = output.partition("\n\n")[2]  # argparse never breaks the name of a command
+    assert max(map(len, body.splitlines())) <= int(columns)
+
+
+def test_help_names_the_commands(command):
+    status, output, _ = command("--help")
+    assert status == 0
+    assert re.search(r"^ +preview +show the rate that a run will use$", output, re.MULTILINE)
+    assert re.search(r"^ +check +compare a run's log with the plan$", output, re.MULTILINE)
+
+
+GOOD = "preview --lr_initial 0.1 --t_max 10"
+RANGE = "give an int of at least 1 and at most 9223372036854775807"
+ABOVE = (
+    "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or "
+    "give the floor as lr_min_ratio="
+)
+RATELESS = (
+    "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
+)
+ENDLESS = (
+    "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
+    "--t_max"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            "preview --lr_initial 0.1 --t_max 0",
+            f"t_max must be a whole number in its range, got 0; {RANGE}",
+        ),
+        (
+            "preview --lr_initial 0.1 --t_max ten",
+            "t_max must be a number, got 'ten' (str); give an int or float",
+        ),
+        (
+            "preview --lr_initial nan --t_max 1",
+            "lr_initial must lie in (0, inf), got nan; give a number in there",
+        ),
+        (
+            f"{GOOD} --lr_min 0.2",
+            ABOVE,
+        ),
+        (
+            f"{GOOD} --lr_min null",
+            "lr_min must be a number, got None (NoneType); give an int or float",
+        ),
+        (
+            f"{GOOD} --interval batch",
+            "interval must be 'epoch' or 'step', got 'batch'; give one of them",
+        ),
+        (
+            f"{GOOD} --steps_per_epoch 0",
+            f"steps_per_epoch must be a whole number in its range, got 0; {RANGE}",
+        ),
+        (
+            "preview --t_max 10",
+            RATELESS,
+        ),
+        (
+            "preview --lr_initial 0.1",
+            ENDLESS,
+        ),
+        (
+            "check log.csv --lr_initial 0.1 --t_max 0.5",
+            ENDLESS.replace("None", "0.5"),
+        ),
+    ],
+)
+def test_values(refused, arguments, sentence):
+    refused(sentence, *arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("", "preview"),
+        ("show", "show"),
+        (f"{GOOD} --gamma 1", "--gamma"),
+        (f"{GOOD} --lr_ini 1", "--lr_ini"),
+        (f"{GOOD} extra", "extra"),
+        (f"{GOOD} --warmup", "--warmup"),
+        ("check --t_max 10", "log"),
+    ],
+)
+def test_what_the_parser_refuses_is_one_line_too(command, arguments, named):
+    status, output, complaint = command(*arguments.split())
+    assert (status, output) == (2, "")
+    assert complaint.startswith("error: ")
+    assert complaint.count("\n") == 1
+    assert named in complaint
+
+
+def test_an_odd_name_makes_no_second_line(command, tmp_path):
+    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, complaint.count("\n")) == (2, 1)
+    (tmp_path / "a\nb.csv").touch()
+    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, complaint.count("\n")) == (2, 1)
+
+
+def test_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["cosine-callbacks", *GOOD.split(), "--csv"])
+    monkeypatch.delitem(sys.modules, "cosine_callbacks.__main__", raising=False)
+    with pytest.raises(SystemExit) as end:
+        runpy.run_module("cosine_callbacks", run_name="__main__")
+    assert end.value.code == 0
+    assert capsys.readouterr().out.startswith("epoch,learning_rate\n0,0.1\n")

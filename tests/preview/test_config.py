@@ -1,0 +1,423 @@
+"""What the command reads in LightningCLI YAML, and which files it refuses."""
+
+import json
+import re
+import sys
+from time import perf_counter
+
+import pytest
+
+PATH = "cosine_callbacks.lightning.CosineAnnealingCallback"
+OTHER = "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback"
+MONITOR = "lightning.pytorch.callbacks.LearningRateMonitor"
+
+
+@pytest.fixture
+def found(command, tmp_path):
+    """Return what the command makes of these YAML texts and arguments, as its JSON tells it."""
+
+    def read(*texts, arguments=()):
+        files = [tmp_path / f"config{i}.yaml" for i in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        configs = [text for file in files for text in ("--config", file)]
+        status, output, complaint = command("preview", "--json", *configs, *arguments)
+        assert (status, complaint) == (0, "")
+        made = json.loads(output)
+        made["ends"] = [
+            row["e"] for row in made["rows"] if re.match("restart|t_max|end$", row["what"])
+        ]
+        return made
+
+    return read
+
+
+def yaml(init_args="{}", trainer="max_epochs: 10", rest="model: {lr: 0.1}", path=PATH):
+    return f"""\
+trainer:
+  {trainer}
+  callbacks:
+    - class_path: {path}
+      init_args: {init_args}
+{rest}
+"""
+
+
+@pytest.mark.parametrize("path", [PATH, OTHER, "CosineAnnealingCallback"])
+def test_the_callback_of_either_package(found, path):
+    made = found(yaml("{lr_min: 1e-3}", path=path))
+    assert made["parameters"]["lr_min"] == 0.001
+    assert (made["parameters"]["lr_initial"], made["interval"], made["length"]) == (
+        0.1,
+        "epoch",
+        10,
+    )
+
+
+@pytest.mark.parametrize(
+    "callbacks",
+    [
+        f"{{class_path: {PATH}}}",
+        f"[{{class_path: {MONITOR}}}, {{class_path: {PATH}, init_args: {{}}}}]",
+        PATH,
+        f"[{MONITOR}, {PATH}]",
+        f"{{class_path: {PATH}, init_args: null}}",
+    ],
+)
+def test_the_callback_alone_or_in_a_list(found, callbacks):
+    made = found(f"trainer: {{max_epochs: 7, callbacks: {callbacks}}}\nmodel: {{lr: 0.1}}")
+    assert (made["length"], made["ends"]) == (7, [7])
+
+
+@pytest.mark.parametrize(
+    ("rest", "rate"),
+    [
+        ("optimizer: {class_path: torch.optim.SGD, init_args: {lr: 2e-3}}", 0.002),
+        ("optimizer: {lr: 1}", 1.0),
+        ("model: {class_path: my.Net, init_args: {lr: 1e-3}}", 0.001),
+        ("model: {class_path: my.Net, init_args: {learning_rate: .5}}", 0.5),
+        ("model: {learning_rate: 0.25}", 0.25),
+        ("optimizer: {init_args: {lr: 0.5}}\nmodel: {lr: 0.25}", 0.5),
+        ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", 0.25),
+        ("optimizer: torch.optim.SGD\nmodel: {lr: &rate 0.25, other: *rate}", 0.25),
+        ("fit: {model: {lr: 0.75}}", 0.75),
+    ],
+)
+def test_the_optimizers_rate(found, rest, rate):
+    assert found(yaml(rest=rest))["parameters"]["lr_initial"] == rate
+
+
+def test_the_callbacks_own_rate_comes_first_and_a_flag_before_it(found):
+    text = yaml("{lr_initial: 0.2}")
+    assert found(text)["parameters"]["lr_initial"] == 0.2
+    assert found(text, arguments=["--lr_initial", 3])["parameters"]["lr_initial"] == 3.0
+    assert found(yaml("{lr_initial: null}"))["parameters"]["lr_initial"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("t_max: 1", {"t_max": 1}),
+        ("t_max: 1e3", {"t_max": 1000}),
+        ("t_max: 8.0", {"t_max": 8}),
+        ("t_max: '8'", {"t_max": 8}),
+        ("t_max: 0.5", {"t_max": 0.5}),
+        ("t_max: 1.0", {"t_max": 1.0}),
+        ("t_max: null", {"t_max": None}),
+        ("t_max: ~", {"t_max": None}),
+        ("t_max:", {"t_max": None}),
+        ("lr_min: 1e-4", {"lr_min": 1e-4}),
+        ("lr_min: 1.5E-4", {"lr_min": 1.5e-4}),
+        ("lr_min_ratio: .5", {"lr_min_ratio": 0.5}),
+        ("lr_min_ratio: null", {"lr_min_ratio": None}),
+        ("warmup: 0.25", {"warmup": 0.25}),
+        ("warmup: 3.0", {"warmup": 3}),
+        ("warmup: 2, warmup_start_ratio: 0", {"warmup": 2, "warmup_start_ratio": 0.0}),
+        ("t_max: 2, cycles: null, t_mult: 3, peak_decay: 1", {"cycles": None, "t_mult": 3}),
+        ("optimizers: [0]", {"lr_min": 0.0}),
+    ],
+)
+def test_values(found, written, stored):
+    assert found(yaml(f"{{{written}}}"))["parameters"].items() >= stored.items()
+
+
+@pytest.mark.parametrize(
+    ("trainer", "init_args", "steps_per_epoch", "right"),
+    [
+        ("max_epochs: 10", "{}", None, (10, [10])),
+        ("max_epochs: 10", "{t_max: 0.5}", None, (10, [5])),
+        ("max_epochs: 10", "{t_max: 4}", None, (10, [4])),
+        ("max_epochs: 10", "{cycles: 4}", None, (10, [3, 5, 8, 10])),  # 2.5 and 7.5 are rounded up
+        ("max_epochs: 10", "{interval: step}", 34, (340, [340])),
+        ("max_epochs: 10", "{interval: step, t_max: 0.25}", 34, (340, [85])),
+        # An epoch of 34 batches ends with an update of the last 2.
+        ("max_epochs: 10\n  accumulate_grad_batches: 4", "{interval: step}", 34, (90, [90])),
+        ("max_epochs: 10\n  limit_train_batches: 0.5", "{interval: step}", 34, (170, [170])),
+        ("max_epochs: 10\n  limit_train_batches: 0.99", "{interval: step}", 34, (330, [330])),
+        ("max_epochs: 10\n  limit_train_batches: 10", "{interval: step}", 34, (100, [100])),
+        ("max_epochs: 10\n  limit_train_batches: 50", "{interval: step}", 34, (340, [340])),
+        ("max_epochs: 10\n  limit_train_batches: 1.0", "{interval: step}", 34, (340, [340])),
+        ("max_epochs: 10\n  max_steps: 100", "{interval: step}", 34, (100, [100])),
+        ("max_epochs: 10\n  max_steps: 100", "{}", 34, (3, [3])),
+        ("max_epochs: null\n  max_steps: 100", "{}", 34, (3, [3])),
+        ("max_steps: 1e3", "{interval: step}", None, (1000, [1000])),
+        ("max_epochs: -1\n  max_steps: 5", "{interval: step}", None, (5, [5])),
+        ("max_epochs: -1", "{interval: step, t_max: 7}", None, (None, [7])),
+        ("max_epochs: 10", "{interval: step, t_max: 7}", None, (None, [7])),
+        ("max_epochs: 10", "{interval: step, t_max: 7}", 34, (340, [7])),
+        ("max_epochs: null", "{t_max: 7}", None, (None, [7])),
+    ],
+)
+def test_the_planned_length(found, trainer, init_args, steps_per_epoch, right):
+    arguments = ["--steps_per_epoch", steps_per_epoch] if steps_per_epoch else []
+    made = found(yaml(init_args, trainer), arguments=arguments)
+    length, ends = right
+    assert (made["length"], made["ends"]) == (length, ends)
+    used = [row["e"] for row in made["rows"] if "last used" in row["what"]]
+    assert used == [(length or ends[-1]) - 1]
+
+
+def test_a_changing_accumulation(found):
+    scheduler = "lightning.pytorch.callbacks.GradientAccumulationScheduler"
+    text = f"""\
+trainer:
+  max_epochs: 10
+  callbacks:
+    - class_path: {scheduler}
+      init_args: {{scheduling: {{0: 1, 5: 2}}}}
+    - class_path: {PATH}
+      init_args: {{interval: step}}
+"""
+    made = found(text, arguments=["--steps_per_epoch", 34, "--lr_initial", 1])
+    assert made["length"] == 5 * 34 + 5 * 17
+
+
+NONE = (
+    "trainer.callbacks must hold one CosineAnnealingCallback of cosine_callbacks, got 0 in {}; "
+    "give the run's config"
+)
+STEPLESS = (
+    "steps_per_epoch must be given where the run's length depends on it, got none; give "
+    "--steps_per_epoch, or an int as --t_max"
+)
+UNKNOWN = (
+    "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, lr_min, "
+    "lr_min_ratio, warmup, warmup_start_ratio, cycles, t_mult, peak_decay, interval or optimizers"
+)
+RATELESS = (
+    "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
+)
+ENDLESS = (
+    "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
+    "--t_max"
+)
+IDLE = (
+    "cycles must each get at least one unit of the planned 0, got 1 with t_mult=1; give fewer "
+    "cycles or t_max="
+)
+
+# As LightningCLI merges them; the Lightning tests compare the two.
+MERGED = {
+    "later wins": ((yaml("{t_max: 3}"), "trainer: {max_epochs: 4}"), (3, 0, 4)),
+    "same class": ((yaml("{t_max: 3, warmup: 1}"), yaml("{t_max: 5}")), (5, 1, 10)),
+    "null removes a value": ((yaml("{t_max: 3, warmup: 1}"), yaml("{t_max: null}")), (None, 1, 10)),
+    "longer list": (
+        (yaml("{t_max: 3, warmup: 1}"), f"trainer: {{callbacks: [{PATH}, {MONITOR}]}}"),
+        (None, 0, 10),
+    ),
+    "another class in its place": (
+        (
+            yaml("{logging_interval: step}", "max_epochs: 3", path=MONITOR),
+            f"trainer: {{callbacks: [{{class_path: {PATH}, init_args: {{t_max: 2}}}}]}}",
+        ),
+        (2, 0, 3),
+    ),
+    "class as a text": (
+        (yaml("{t_max: 3, warmup: 1}"), f"trainer: {{callbacks: [{PATH}]}}"),
+        (3, 1, 10),
+    ),
+    "one after a list": (
+        (
+            yaml("{t_max: 3, warmup: 1}"),
+            f"trainer: {{callbacks: {{class_path: {PATH}, init_args: {{t_max: 9}}}}}}",
+        ),
+        (9, 0, 10),
+    ),
+    "list after one": (
+        (
+            f"trainer: {{callbacks: {{class_path: {PATH}, init_args: {{t_max: 9}}}}}}",
+            yaml("{warmup: 1}"),
+        ),
+        (9, 1, 10),
+    ),
+    "appended": (
+        (
+            f"trainer: {{max_epochs: 3, callbacks: [{MONITOR}]}}\nmodel: {{lr: 1}}",
+            f"trainer: {{callbacks+: {{class_path: {PATH}, init_args: {{t_max: 2}}}}}}",
+        ),
+        (2, 0, 3),
+    ),
+    "appended to nothing": (
+        (f"trainer: {{max_epochs: 3, callbacks+: [{PATH}]}}\nmodel: {{lr: 1}}",),
+        (None, 0, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MERGED)
+def test_several_files(found, name):
+    texts, right = MERGED[name]
+    made = found(*texts)
+    stored = made["parameters"]
+    assert (stored["t_max"], stored["warmup"], made["length"]) == right
+
+
+def test_the_rate_survives_another_optimizer(found):
+    optimizer = (
+        "optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.02, betas: [0.8, 0.9]}}"
+    )
+    other = "optimizer: {class_path: torch.optim.SGD, init_args: {momentum: 0.9}}"
+    assert found(yaml(rest=optimizer), other)["parameters"]["lr_initial"] == 0.02
+    assert (
+        found(yaml(rest=optimizer), "optimizer: torch.optim.SGD")["parameters"]["lr_initial"]
+        == 0.02
+    )
+
+
+def test_flags_win_over_the_file(found):
+    made = found(yaml("{t_max: 3, warmup: 1}"), arguments=["--t_max", 5, "--interval", "step"])
+    stored = made["parameters"]
+    assert (stored["t_max"], stored["warmup"], made["interval"]) == (5, 1, "step")
+    assert found(yaml("{t_max: 3}"), arguments=["--t_max", "null"])["ends"] == [10]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "{} must be a mapping with a trainer, got nothing; give a config"),
+        ("# a comment\n", "{} must be a mapping with a trainer, got nothing; give a config"),
+        ("hello", "{} must be a mapping with a trainer, got text or a list; give a config"),
+        ("- 1", "{} must be a mapping with a trainer, got text or a list; give a config"),
+        (
+            "a: [1\nb: }",
+            "{} must be YAML, got expected ',' or ']', but got ':' in line 2; give a config",
+        ),
+        ("a: \x07", "{} must be YAML, got ReaderError; give a config"),
+        (
+            "? [a]\n: 1",
+            "{} must be YAML, got found unhashable key in line 1; give a config",
+        ),
+        (
+            "a: 1\n---\nb: 1",
+            "{} must be YAML, got but found another document in line 2; give a config",
+        ),
+        ("a: " + "[" * 10**4, "{} must be a config, got more than 50 levels; give one"),
+        ("a: " + "[" * 50, "{} must be a config, got more than 50 levels; give one"),
+        (
+            "a: " + "[" * 49 + "]" * 49 + "\nb",
+            "{} must be YAML, got could not find expected ':' in line 2; give a config",
+        ),
+        ("a: " + "x" * 10**6, "{} must be a config, got more than 1000000 characters; give one"),
+        ("a: *b", "{} must be YAML, got found undefined alias 'b' in line 1; give a config"),
+        (
+            "a: &a [1]\nb: *a",
+            "{} must not repeat a list or mapping by an alias, got *a; write it out",
+        ),
+        (
+            "a: &a {b: *a}",
+            "{} must not repeat a list or mapping by an alias, got *a; write it out",
+        ),
+        (
+            "base: &base {t_max: 3}\nother: {<<: *base}",
+            "{} must not repeat a list or mapping by an alias, got *base; write it out",
+        ),
+        (
+            "trainer: {callbacks: null}",
+            NONE,
+        ),
+        (
+            "model: {lr: 1}",
+            NONE,
+        ),
+        (
+            f"trainer: {{callbacks: [{PATH}, {PATH}]}}",
+            NONE.replace("got 0", "got 2"),
+        ),
+        (
+            yaml("{tmax: 3}"),
+            UNKNOWN,
+        ),
+        (yaml("{t_max: true}"), "t_max must be a number, got 'true' (str); give an int or float"),
+        (yaml("{warmup: [1]}"), "warmup must be a number, got ['1'] (list); give an int or float"),
+        (
+            yaml("{interval: null}"),
+            "interval must be 'epoch' or 'step', got None; give one of them",
+        ),
+        (
+            yaml(trainer="max_epochs: many"),
+            "trainer.max_epochs must be a number, got 'many' (str); give an int or float",
+        ),
+        (
+            yaml(rest=""),
+            RATELESS,
+        ),
+        (
+            yaml(trainer="accelerator: cpu"),
+            ENDLESS,
+        ),
+        (
+            yaml("{interval: step}"),
+            STEPLESS,
+        ),
+        (
+            yaml(trainer="max_epochs: 10\n  max_steps: 9"),
+            STEPLESS,
+        ),
+        (
+            yaml(trainer="max_epochs: 0"),
+            IDLE,
+        ),
+    ],
+)
+def test_bad_files(refused, tmp_path, text, sentence):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    refused(sentence.format(path), "preview", "--config", path, "--save", tmp_path / "curve.svg")
+
+
+def test_more_bad_files(refused, tmp_path):
+    path = tmp_path / "config.yaml"
+    save = "--save", tmp_path / "curve.svg"
+    refused(f"[Errno 2] No such file or directory: '{path}'", "preview", "--config", path, *save)
+    refused(f"[Errno 21] Is a directory: '{tmp_path}'", "preview", "--config", tmp_path, *save)
+    path.write_bytes(b"\x89PNG\r\n")
+    refused(
+        f"{path} must be YAML, got UnicodeDecodeError; give a config",
+        *("preview", "--config", path, *save),
+    )
+    path.write_text(yaml(trainer="max_epochs: 3\n  limit_train_batches: 0.01"))
+    refused(
+        "trainer.limit_train_batches times steps_per_epoch must be a whole number in its range, "
+        "got 0; give an int of at least 1 and at most 9223372036854775807",
+        *("preview", "--config", path, "--steps_per_epoch", 34, *save),
+    )
+
+
+def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path):
+    path = tmp_path / "config.yaml"
+    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]
+    path.write_text("\n".join(["l0: &l0 [lol]", *levels, yaml()]))
+    started = perf_counter()
+    refused(
+        f"{path} must not repeat a list or mapping by an alias, got *l0; write it out",
+        *("preview", "--config", path),
+    )
+    assert perf_counter() - started < 1
+
+
+def test_nothing_of_the_users_is_imported_or_built(found, tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    tag = "!!python/object/apply:os.mkdir ['built']"
+    rest = f"model: {{class_path: theirs.Net, init_args: {{lr: 0.1}}}}\ntheirs: {tag}"
+    monkeypatch.chdir(tmp_path)
+    assert found(yaml(rest=rest))["parameters"]["lr_initial"] == 0.1
+    assert "theirs" not in sys.modules
+    assert not (tmp_path / "built").exists()
+
+
+def test_the_demos_config(command):
+    config = "--config", "examples/lightning/config.yaml"
+    status, output, _ = command("preview", *config, "--steps_per_epoch", 34)
+    assert status == 0
+    assert output.startswith("lr_initial=0.003, lr_min=0.0001, warmup=0.05; 340 steps\n")
+    assert output.splitlines()[-8].split() == ["0", "85", "170", "255", "340"]
+    # 17 updates of warmup, 1/18 of the peak in the first; then 0.0029 * (1 + cos) / 2 + 0.0001.
+    assert [line.split() for line in output.splitlines()[-6:]] == [
+        ["0", "0.000166667", "start"],
+        ["17", "0.003", "end", "of", "warmup"],
+        ["178", "0.00155705", "middle"],
+        ["339", "0.000100069", "last", "used"],
+        ["340", "0.0001", "t_max"],
+        ["341", "0.0001", "after"],
+    ]

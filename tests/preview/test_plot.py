@@ -1,0 +1,95 @@
+"""`CosineAnnealing.plot`: the curve in matplotlib Axes."""
+
+import math
+import subprocess
+import sys
+
+import matplotlib as mpl
+import pytest
+
+from cosine_callbacks import CosineAnnealing
+
+mpl.use("Agg")
+
+
+def line_of(axes):
+    (line,) = axes.lines
+    return {int(e): rate for e, rate in zip(*line.get_data(), strict=True)}
+
+
+def test_the_curve_and_a_little_more():
+    axes = CosineAnnealing(0.1, 20, 0.001).plot()
+    drawn = line_of(axes)
+    assert [*drawn] == [*range(23)]
+    for e, rate in drawn.items():
+        right = 0.0505 + 0.0495 * math.cos(math.pi * min(e, 20) / 20)
+        assert rate == pytest.approx(right, rel=1e-12)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("e", "learning rate")
+    assert axes.get_xlim() == (0, 22)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_legend() is None
+
+
+def test_into_given_axes():
+    axes = mpl.figure.Figure().subplots(2)
+    assert CosineAnnealing(0.1, 10).plot(axes[1]) is axes[1]
+    assert CosineAnnealing(0.1, 10).plot(ax=axes[1], until=5) is axes[1]
+    assert [max(line.get_xdata()) for line in axes[1].lines] == [11, 5]
+    assert not axes[0].lines
+
+
+def test_each_call_makes_a_figure():
+    schedule = CosineAnnealing(0.1, 10)
+    first, second = schedule.plot(), schedule.plot()
+    assert first.figure is not second.figure
+
+
+def test_the_warmup_is_marked():
+    axes = CosineAnnealing(0.1, 10, warmup=3).plot()
+    (text,) = axes.get_legend().get_texts()
+    assert text.get_text() == "warmup"
+    (span,) = axes.patches
+    assert (span.get_x(), span.get_width()) == (0, 3)
+
+
+@pytest.mark.parametrize(("cycles", "last"), [(None, 30), (2, 22), (5, 55)])
+def test_restarts(cycles, last):
+    drawn = line_of(CosineAnnealing(1, 10, cycles=cycles).plot())
+    assert max(drawn) == last
+    assert (drawn[9], drawn[10], drawn[15]) == (
+        pytest.approx(0.0244717, rel=1e-5),
+        1,
+        pytest.approx(0.5),
+    )
+
+
+def test_a_long_run_is_sampled_with_its_corners():
+    drawn = line_of(CosineAnnealing(1, 10**9, cycles=3, warmup=10**5, peak_decay=0.5).plot())
+    assert len(drawn) < 1000
+    corners = {0: 1 / (10**5 + 1), 10**5: 1, 10**9: 0.5, 2 * 10**9: 0.25, 3 * 10**9: 0}
+    assert {e: drawn[e] for e in corners} == pytest.approx(corners)
+    assert drawn[10**9 - 1] < 1e-17
+
+
+@pytest.mark.parametrize(
+    ("until", "error"), [(0, ValueError), (-1, ValueError), (2.5, ValueError), ("9", TypeError)]
+)
+def test_until(until, error):
+    with pytest.raises(error, match=rf"^until must be a .*, got {until!r}"):
+        CosineAnnealing(0.1, 10).plot(until=until)
+
+
+LAZY = """
+import sys
+from cosine_callbacks import CosineAnnealing
+CosineAnnealing(0.1, 10)(3)
+print(sorted({"matplotlib", "numpy"} & {*sys.modules}))
+CosineAnnealing(0.1, 10).plot()
+print(sorted({"matplotlib", "numpy"} & {*sys.modules}))
+"""
+
+
+def test_matplotlib_is_imported_by_the_first_plot():
+    program = [sys.executable, "-c", LAZY]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[]", "['matplotlib', 'numpy']"]

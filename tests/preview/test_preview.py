@@ -1,0 +1,352 @@
+"""What the command shows before training, as text, CSV, JSON and files."""
+
+import fcntl
+import io
+import json
+import math
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from time import perf_counter
+
+import pytest
+
+from cosine_callbacks import CosineAnnealing
+from cosine_callbacks.__main__ import main
+from tests.truth import true_rate, ulps
+
+CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34"]
+SMALL = ["--lr_initial", 0.1, "--t_max", 10, "--lr_min", 0.001]
+TABLE = """\
+epoch  rate
+    0  0.1        start
+    5  0.0505     middle
+    9  0.0034227  last used
+   10  0.001      t_max
+   11  0.001      after"""
+
+
+def table_of(output):
+    """Return the rows, which follow the picture."""
+    lines = output.splitlines()
+    (start,) = (i for i, line in enumerate(lines) if line.split()[:2] in HEADS)
+    return "\n".join(lines[start:])
+
+
+HEADS = [["epoch", "rate"], ["step", "rate"]]
+
+
+def test_the_plain_curve(command):
+    status, output, complaint = command("preview", *SMALL)
+    assert (status, complaint) == (0, "")
+    assert output.startswith("lr_initial=0.1, t_max=10, lr_min=0.001; epochs\n")
+    assert table_of(output) == TABLE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        # 0.5 at the middle of a cosine, and 1/5 + 4/5 * e/4 on the way up to it.
+        (
+            "--lr_initial 1 --t_max 12 --warmup 4",
+            [
+                "0 0.2 start",
+                "4 1 end of warmup",
+                "8 0.5 middle",
+                "11 0.0380602 last used",
+                "12 0 t_max",
+                "13 0 after",
+            ],
+        ),
+        ("--lr_initial 1 --t_max 1", ["0 1 start, middle, last used", "1 0 t_max", "2 0 after"]),
+        (
+            "--lr_initial 1 --t_max 2 --cycles 3 --t_mult 2 --peak_decay 0.5 --lr_min 0.5",
+            [
+                "0 1 start",
+                "1 0.75 middle of cycle 1",
+                "2 0.75 restart 1",
+                "6 0.625 restart 2",
+                "13 0.504758 last used",
+                "14 0.5 end",
+                "15 0.5 after",
+            ],
+        ),
+        (
+            "--lr_initial 1 --t_max 4 --cycles null --interval step",
+            [
+                "0 1 start",
+                "2 0.5 middle of cycle 1",
+                *(f"{4 * i} 1 restart {i}" for i in range(1, 8)),
+                "32 1 restart 8, ...",
+            ],
+        ),
+        (
+            "--lr_initial 1 --t_max 4 --cycles 9",
+            [
+                "0 1 start",
+                "2 0.5 middle of cycle 1",
+                *(f"{4 * i} 1 restart {i}" for i in range(1, 9)),
+                "35 0.146447 last used",
+                "36 0 end",
+                "37 0 after",
+            ],
+        ),
+        (
+            "--lr_initial 1 --t_max 4 --cycles 10",
+            [
+                "0 1 start",
+                "2 0.5 middle of cycle 1",
+                *(f"{4 * i} 1 restart {i}" for i in range(1, 8)),
+                "32 1 restart 8, ...",
+                "39 0.146447 last used",
+                "40 0 end",
+                "41 0 after",
+            ],
+        ),
+    ],
+)
+def test_the_rows_that_matter(command, arguments, rows):
+    _, output, _ = command("preview", *arguments.split())
+    assert [" ".join(line.split()) for line in table_of(output).splitlines()[1:]] == rows
+
+
+def dots(output):
+    """Return (column, row) of everything drawn between the axes, from the top left."""
+    inside = [line for line in output.splitlines() if line.endswith("│")]
+    left = min(line.index(mark) for line in inside for mark in "┤│" if mark in line) + 1
+    return [
+        (column, row)
+        for row, line in enumerate(inside)
+        for column, mark in enumerate(line[left:-1])
+        if mark != " "
+    ], len(inside)
+
+
+def test_the_picture_is_the_curve(command):
+    _, output, _ = command("preview", "--lr_initial", 1, "--t_max", 1000)
+    drawn, height = dots(output)
+    wide = max(column for column, _ in drawn)
+    for column, row in drawn:
+        e = column / wide * 1100
+        right = 0.5 + 0.5 * math.cos(math.pi * min(e, 1000) / 1000)
+        assert 1 - row / (height - 1) == pytest.approx(right, abs=0.12)
+    assert {column for column, _ in drawn} == set(range(wide + 1))
+
+
+def test_the_axes_are_labelled(command):
+    _, output, _ = command("preview", "--lr_initial", 3e-5, "--t_max", 1e9)
+    ticks = [line.partition("┤")[0].strip() for line in output.splitlines() if "┤" in line]
+    assert ticks == ["3e-05", "2.25e-05", "1.5e-05", "7.5e-06", "0"]
+    assert (
+        "\n         0            2.75e+08           5.5e+08         8.25e+08       1.1e+09"
+        in output
+    )
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_terminal(columns):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {name: os.environ[name] for name in os.environ if name != "COLUMNS"}
+    arguments = ["preview", *map(str, SMALL), "--warmup", "3", "--peak_decay", "0.25"]
+    # The size is that of the terminal behind stdout, as for any program.
+    with subprocess.Popen(
+        [sys.executable, "-m", "cosine_callbacks", *arguments], stdout=theirs, env=environment
+    ) as running:
+        os.close(theirs)
+        output = b""
+        while True:
+            try:
+                output += os.read(ours, 10_000)
+            except OSError:  # its other end is closed
+                break
+    os.close(ours)
+    assert running.returncode == 0
+    lines = output.decode().splitlines()
+    assert {len(line) for line in lines if line.endswith(("┐", "│", "┘"))} == {columns}
+    assert max(map(len, lines)) == columns
+    assert "\x1b" not in output.decode()
+    assert " ".join(lines[:2]).startswith("lr_initial=0.1, t_max=10, lr_min=0.001,")
+
+
+@pytest.mark.parametrize(
+    ("environment", "columns"), [({}, 80), ({"COLUMNS": "40"}, 40), ({"COLUMNS": "200"}, 200)]
+)
+def test_a_pipe(process, environment, columns):
+    done = process("preview", *SMALL, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {len(line) for line in done.stdout.splitlines() if "│" in line} == {columns}
+    assert "\x1b" not in done.stdout
+    assert table_of(done.stdout) == TABLE
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_an_output_that_knows_no_braille(process, encoding):
+    done = process("preview", *SMALL, PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    picture = done.stdout.partition("epoch  rate")[0].splitlines()[1:-2]
+    assert set("".join(picture)) <= set("0123456789. +-|*")
+    assert picture[1].startswith("  0.1+***")
+    assert table_of(done.stdout) == TABLE
+
+
+def test_the_same_here(monkeypatch, process):
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stdout", output)
+    assert main(["preview", *map(str, SMALL)]) == 0
+    shown = output.buffer.getvalue().decode("ascii")
+    assert shown == process("preview", *SMALL, PYTHONIOENCODING="ascii").stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "schedule", "last"),
+    [
+        ({"t_max": 10, "lr_min": 0.001}, CosineAnnealing(0.1, 10, 0.001), 11),
+        ({"t_max": 20, "warmup": 0.25}, CosineAnnealing(0.1, 20, warmup=0.25), 22),
+        ({"t_max": 4, "cycles": "null"}, CosineAnnealing(0.1, 4, cycles=None), 12),
+        (
+            {"t_max": 3, "cycles": 3, "t_mult": 2, "peak_decay": 0.5, "lr_min_ratio": 0.1},
+            CosineAnnealing(0.1, 3, cycles=3, t_mult=2, peak_decay=0.5, lr_min_ratio=0.1),
+            23,
+        ),
+    ],
+)
+def test_csv_has_every_position(command, flags, schedule, last):
+    arguments = [text for name, value in flags.items() for text in (f"--{name}", value)]
+    status, output, _ = command("preview", "--csv", "--lr_initial", 0.1, *arguments)
+    head, *lines = output.splitlines()
+    assert (status, head) == (0, "epoch,learning_rate")
+    assert [int(line.partition(",")[0]) for line in lines] == [*range(last + 1)]
+    for e, line in enumerate(lines):
+        rate = float(line.partition(",")[2])
+        assert rate == true_rate(schedule, e) or ulps(rate, true_rate(schedule, e)) < 8
+
+
+def test_csv_ends_with_the_run(command):
+    _, output, _ = command("preview", "--csv", *CONFIG)
+    head, *lines = output.splitlines()
+    assert head == "step,learning_rate"
+    assert [int(line.partition(",")[0]) for line in lines] == [*range(340)]
+
+
+def test_csv_of_the_longest_run_begins_at_once():
+    command = [sys.executable, "-m", "cosine_callbacks", "preview", "--csv"]
+    long = ["--lr_initial", "0.1", "--t_max", "1e18"]
+    with subprocess.Popen(
+        [*command, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert [running.stdout.readline() for _ in range(2)] == ["epoch,learning_rate\n", "0,0.1\n"]
+        running.stdout.close()  # as `head` does
+        assert running.wait(timeout=60) == 0
+        assert running.stderr.read() == ""
+
+
+def test_a_reader_that_has_seen_enough(monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main(["preview", "--csv", "--lr_initial", "0.1", "--t_max", "1e18"]) == 0
+
+
+def test_json(command):
+    status, output, _ = command("preview", "--json", *SMALL, "--interval", "step")
+    assert status == 0
+    assert json.loads(output) == {
+        "parameters": {
+            "lr_initial": 0.1,
+            "t_max": 10,
+            "lr_min": 0.001,
+            "lr_min_ratio": None,
+            "warmup": 0,
+            "warmup_start_ratio": None,
+            "cycles": 1,
+            "t_mult": 1,
+            "peak_decay": 1.0,
+        },
+        "interval": "step",
+        "length": None,
+        "rows": [
+            {"e": 0, "rate": 0.1, "what": "start"},
+            {"e": 5, "rate": pytest.approx(0.0505, rel=1e-15), "what": "middle"},
+            {"e": 9, "rate": pytest.approx(0.0034227, rel=1e-5), "what": "last used"},
+            {"e": 10, "rate": 0.001, "what": "t_max"},
+            {"e": 11, "rate": 0.001, "what": "after"},
+        ],
+    }
+
+
+@pytest.mark.parametrize("cycles", [1, 10**6, "null"])
+@pytest.mark.parametrize("t_max", ["1e9", "1e12"])
+def test_a_very_long_curve_is_as_quick(command, t_max, cycles):
+    started = perf_counter()
+    flags = ["--lr_initial", 0.1, "--t_max", t_max, "--cycles", cycles, "--warmup", 0.1]
+    status, _, complaint = command("preview", *flags)
+    assert (status, complaint) == (0, "")
+    assert perf_counter() - started < 2
+
+
+LIGHT = """
+import sys
+from cosine_callbacks.__main__ import main
+assert main(sys.argv[1:]) == 0
+heavy = ["jax", "keras", "lightning", "matplotlib", "numpy", "pytorch_lightning", "tensorboard"]
+print({*heavy, "tensorflow", "tf_keras", "torch"} & {*sys.modules})
+"""
+
+
+def test_it_imports_no_framework():
+    import matplotlib as mpl
+    import numpy as np
+
+    assert mpl, np  # both are there to be imported
+    program = [sys.executable, "-c", LIGHT, "preview", *CONFIG]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_it_answers_in_half_a_second(process):
+    def seconds():
+        started = perf_counter()
+        assert process("preview", *CONFIG).returncode == 0
+        return perf_counter() - started
+
+    # The best of some: other programs may be running, too.
+    assert min(seconds() for _ in range(3)) < 0.5
+
+
+@pytest.mark.parametrize(("suffix", "begin"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml")])
+def test_files(command, tmp_path, suffix, begin):
+    pictures = [tmp_path / f"{name}.{suffix}" for name in "ab"]
+    for picture in pictures:
+        status, output, _ = command("preview", *SMALL, "--save", picture)
+        assert status == 0
+        assert table_of(output) == TABLE
+    assert pictures[0].read_bytes().startswith(begin)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    if suffix == "svg":
+        drawn = pictures[0].read_text()
+        for text in (
+            "lr_initial=0.1, t_max=10, lr_min=0.001; epochs",
+            ">epoch<",
+            ">learning rate<",
+        ):
+            assert text in drawn
+
+
+@pytest.mark.parametrize("name", ["curve.jpg", "curve", "png", "curve.PNG"])
+def test_other_files_are_refused(refused, tmp_path, name):
+    path = tmp_path / name
+    refused(
+        f"save must end in .png or .svg, got {path}; give such a name",
+        *("preview", *SMALL, "--save", path),
+    )
+
+
+def test_a_folder_that_is_missing(refused, tmp_path):
+    path = tmp_path / "missing" / "curve.png"
+    refused(f"[Errno 2] No such file or directory: '{path}'", "preview", *SMALL, "--save", path)
