@@ -9,6 +9,8 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cosine_callbacks._parameters import show
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,10 +40,11 @@ def find(paths: Sequence[str]) -> Found:
 
     Raises:
         OSError: A file cannot be read.
+        TypeError: The arguments of our callback are no mapping.
         ValueError: A file is not a config, or none or several of our callbacks are in them.
     """
     tree: dict[str, Any] = reduce(_merge, map(_load, paths), {})
-    tree = _merge(tree, tree.get("fit") or {})  # the level of a config for all subcommands
+    tree = _merge(tree, _mapping(tree.get("fit")))  # the level of a config for all subcommands
     trainer = _mapping(tree.get("trainer"))
     trainer["callbacks"] = [_spec(each) for each in _list(trainer.get("callbacks"))]
     ours = [each for each in trainer["callbacks"] if each.get("class_path") in OURS]
@@ -51,7 +54,13 @@ def find(paths: Sequence[str]) -> Found:
             f"{len(ours)} in {', '.join(paths)}; give the run's config"
         )
     rates = (_rate(_spec(tree.get(owner)), name) for owner, name in RATES)
-    return Found(_mapping(ours[0].get("init_args")), trainer, next(filter(None, rates), None))
+    arguments = ours[0].get("init_args")
+    if not isinstance(arguments, dict | None):
+        raise TypeError(
+            f"init_args must map the callback's arguments to values, got {show(arguments)}; give "
+            "name: value"
+        )
+    return Found(_mapping(arguments), trainer, next(filter(None, rates), None))
 
 
 def _load(path: str) -> Any:

@@ -20,7 +20,7 @@ class Plan(NamedTuple):
     """A curve over the epochs or steps of a run.
 
     `length` is how many of them are planned, None where unknown; `updates_per_epoch` likewise, also
-    None where it changes during the run.
+    None where it changes during the run. `configured` says whether a config file tells of the run.
     """
 
     parameters: Parameters
@@ -29,6 +29,7 @@ class Plan(NamedTuple):
     interval: str
     length: int | None = None
     updates_per_epoch: int | None = None
+    configured: bool = False
 
     def rate(self, e: int) -> float:
         """Return the planned rate at position e."""
@@ -80,7 +81,15 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
             "--lr_initial"
         )
     cycles = parameters.layout(length or 0)
-    return Plan(parameters, parameters.lr_initial, cycles, interval, length, run.updates_per_epoch)
+    return Plan(
+        parameters,
+        parameters.lr_initial,
+        cycles,
+        interval,
+        length,
+        run.updates_per_epoch,
+        bool(configs),
+    )
 
 
 def _parameters(arguments: Mapping[str, Any]) -> Parameters:

@@ -80,7 +80,7 @@ def _entry(path: str, place: str, at: Any, rate: Any) -> tuple[int, float]:
 
 
 def _cells(path: str) -> Iterator[list[str]]:
-    with Path(path).open(encoding="utf-8", newline="") as file:
+    with Path(path).open(encoding="utf-8-sig", newline="") as file:
         try:
             yield from csv.reader(_lines(path, file))
         except (csv.Error, UnicodeDecodeError) as error:
@@ -107,6 +107,8 @@ def _table(path: str, wanted: str | None) -> Log:
 
     def entries() -> Iterator[tuple[int, float]]:
         for line, row in enumerate(rows, 2):
+            if not row:
+                continue  # an empty line is no entry
             if len(row) != len(header):
                 raise ValueError(
                     f"{path} must have {len(header)} cells in each line, got {len(row)} in line "

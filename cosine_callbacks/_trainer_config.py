@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._cli_types import read
-from cosine_callbacks._parameters import whole, whole_or_part
+from cosine_callbacks._parameters import show, whole, whole_or_part
 from cosine_callbacks._run_length import planned_length
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _COUNT = partial(whole, low=-1)  # -1 is no limit
 _PART = partial(whole_or_part, low=1, low_part=math.ulp(0.0), high_part=1.0)
+_PART_OR_NONE = partial(whole_or_part, low=0, low_part=0.0, high_part=1.0)
 
 
 class TrainerConfig:
@@ -35,7 +36,14 @@ class TrainerConfig:
         self._epochs = argument("max_epochs", _COUNT, -1)
         self._steps = argument("max_steps", _COUNT, -1)
         accumulation = argument("accumulate_grad_batches", whole, 1)
-        limit = argument("limit_train_batches", _PART, 1.0)
+        limit = argument("overfit_batches", _PART_OR_NONE, 0) or argument(
+            "limit_train_batches", _PART, 1.0
+        )
+        if trainer.get("fast_dev_run") not in (None, "false", "False", "0"):
+            raise ValueError(
+                f"trainer.fast_dev_run must be false, got {show(trainer['fast_dev_run'])}; preview "
+                "the run that is meant"
+            )
         schedulers = [*filter(None, map(_scheduler, trainer.get("callbacks", [])))]
         self._batches = self.updates_per_epoch = None
         if steps_per_epoch is not None:
@@ -77,7 +85,13 @@ def _scheduler(callback: Mapping[str, Any]) -> SimpleNamespace | None:
     """Return what stands for a GradientAccumulationScheduler, None for any other callback."""
     if not str(callback.get("class_path")).endswith("GradientAccumulationScheduler"):
         return None
-    table = (callback.get("init_args") or {}).get("scheduling") or {}
+    arguments = callback.get("init_args")
+    table = arguments.get("scheduling") if isinstance(arguments, dict) else None
+    if not isinstance(table, dict):
+        raise TypeError(
+            f"scheduling must map epochs to a number of batches, got {show(table)}; give "
+            "epoch: batches"
+        )
     entries = {
         read(_COUNT, "scheduling", key): read(whole, "scheduling", table[key]) for key in table
     }

@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from cosine_callbacks import _plot
 from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
 from cosine_callbacks._parameters import Cycles, Parameters, number, whole
 
@@ -176,6 +175,8 @@ class CosineAnnealing(Parameters):
             TypeError: until is not a number.
             ValueError: until is out of its range.
         """
+        from cosine_callbacks import _plot  # noqa: PLC0415 - the core draws nothing
+
         cycles = self._floor_and_cycles[1]
         end = _plot.horizon(cycles, endless=self.cycles is None) if until is None else until
         return _plot.draw(self, cycles, whole("until", end), ax)

@@ -44,8 +44,9 @@ def rows(plan: Plan) -> list[Row]:
     marks += [(end, f"restart {i}") for i, end in enumerate(restarts[:RESTARTS], 1)]
     if len(restarts) > RESTARTS:
         marks[-1] = (restarts[RESTARTS - 1], f"restart {RESTARTS}, ...")
-    if plan.length or not endless:
-        marks.append(((plan.length or ends[-1]) - 1, "last used"))
+    # Flags alone describe a run as long as the curve; of a config's run the length may be unknown.
+    if used := plan.length or (0 if endless or plan.configured else ends[-1]):
+        marks.append((used - 1, "last used"))
     if not endless:
         marks += [(ends[-1], "t_max" if single else "end"), (ends[-1] + 1, "after")]
     what: dict[int, list[str]] = {}
@@ -65,13 +66,14 @@ def picture(plan: Plan, width: int, marker: str) -> str:
     at = _plot.samples(plan.cycles, plan.until)
     plt.clear_figure()
     plt.plotsize(width, HEIGHT)
-    plt.plot(at, [plan.rate(e) for e in at], marker=marker)
-    top, parts = plan.peak, max(1, width // 20)
-    heights = [top * k / 4 for k in range(5)]
-    plt.yticks(heights, [f"{height:.3g}" for height in heights])
+    # As parts of the peak, which may be a rate that plotext cannot scale.
+    plt.plot(at, [plan.rate(e) / plan.peak for e in at], marker=marker)
+    heights = [0.0, 0.25, 0.5, 0.75, 1.0]
+    plt.yticks(heights, [f"{plan.peak * height:.3g}" for height in heights])
+    parts = max(1, width // 20)
     ticks = sorted({plan.until * k // parts for k in range(parts + 1)})
-    plt.xticks(ticks, [f"{tick:.4g}" for tick in ticks])
-    plt.ylim(0, top)
+    plt.xticks(ticks, [str(tick) if tick < 10**7 else f"{tick:.4g}" for tick in ticks])
+    plt.ylim(0, 1)
     return "\n".join(map(str.rstrip, plt.uncolorize(plt.build()).splitlines()))
 
 

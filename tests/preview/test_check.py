@@ -524,3 +524,12 @@ def test_a_log_of_100_mb_takes_no_memory(tmp_path):
     assert status == 1
     assert line.endswith("; likely cause: the run is one step late")
     assert grown < 30_000  # kB; on a Mac bytes, and so never too many
+
+
+def test_a_mark_at_the_start_and_an_empty_line_at_the_end(command, keras):
+    path = keras(lambda e: held(e, EPOCHS))
+    path.write_text("\ufeff" + path.read_text() + "\n")
+    given = "--lr_initial", PEAK, "--lr_min", FLOOR, "--t_max", EPOCHS
+    status, output, complaint = command("check", path, *given)
+    assert (status, complaint) == (0, "")
+    assert output == f"{path}: learning_rate is as planned; rates compared: {EPOCHS}\n"

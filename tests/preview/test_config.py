@@ -137,6 +137,10 @@ def test_values(found, written, stored):
         ("max_epochs: 10\n  limit_train_batches: 10", "{interval: step}", 34, (100, [100])),
         ("max_epochs: 10\n  limit_train_batches: 50", "{interval: step}", 34, (340, [340])),
         ("max_epochs: 10\n  limit_train_batches: 1.0", "{interval: step}", 34, (340, [340])),
+        ("max_epochs: 10\n  overfit_batches: 10", "{interval: step}", 34, (100, [100])),
+        ("max_epochs: 10\n  overfit_batches: 0.5", "{interval: step}", 34, (170, [170])),
+        ("max_epochs: 10\n  overfit_batches: 0.0", "{interval: step}", 34, (340, [340])),
+        ("max_epochs: 10\n  fast_dev_run: false", "{interval: step}", 34, (340, [340])),
         ("max_epochs: 10\n  max_steps: 100", "{interval: step}", 34, (100, [100])),
         ("max_epochs: 10\n  max_steps: 100", "{}", 34, (3, [3])),
         ("max_epochs: null\n  max_steps: 100", "{}", 34, (3, [3])),
@@ -154,7 +158,7 @@ def test_the_planned_length(found, trainer, init_args, steps_per_epoch, right):
     length, ends = right
     assert (made["length"], made["ends"]) == (length, ends)
     used = [row["e"] for row in made["rows"] if "last used" in row["what"]]
-    assert used == [(length or ends[-1]) - 1]
+    assert used == ([length - 1] if length else [])
 
 
 def test_a_changing_accumulation(found):
@@ -392,7 +396,7 @@ def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path):
         f"{path} must not repeat a list or mapping by an alias, got *l0; write it out",
         *("preview", "--config", path),
     )
-    assert perf_counter() - started < 1
+    assert perf_counter() - started < 30  # it would take for ever
 
 
 def test_nothing_of_the_users_is_imported_or_built(found, tmp_path, monkeypatch):
@@ -421,3 +425,47 @@ def test_the_demos_config(command):
         ["340", "0.0001", "t_max"],
         ["341", "0.0001", "after"],
     ]
+
+
+ACCUMULATING = """\
+trainer:
+  max_epochs: 10
+  callbacks:
+    - class_path: lightning.pytorch.callbacks.GradientAccumulationScheduler
+      init_args: {}
+    - class_path: cosine_callbacks.lightning.CosineAnnealingCallback
+model:
+  lr: 0.1
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            yaml("[t_max]"),
+            "init_args must map the callback's arguments to values, got ['t_max']; give name: value",
+        ),
+        (
+            yaml(trainer="fast_dev_run: true"),
+            "trainer.fast_dev_run must be false, got 'true'; preview the run that is meant",
+        ),
+        (
+            ACCUMULATING.format("[1]"),
+            "scheduling must map epochs to a number of batches, got None; give epoch: batches",
+        ),
+        (
+            ACCUMULATING.format("{scheduling: [1]}"),
+            "scheduling must map epochs to a number of batches, got ['1']; give epoch: batches",
+        ),
+    ],
+    ids=["arguments in a list", "a run of its own", "a list", "a table in a list"],
+)
+def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    refused(sentence, "preview", "--config", path)
+
+
+def test_a_subcommand_that_is_no_mapping(found):
+    assert found(yaml() + "fit: yes\n")["length"] == 10

@@ -6,11 +6,11 @@ import json
 import math
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
 import termios
-from time import perf_counter
 
 import pytest
 
@@ -282,12 +282,11 @@ def test_json(command):
 
 @pytest.mark.parametrize("cycles", [1, 10**6, "null"])
 @pytest.mark.parametrize("t_max", ["1e9", "1e12"])
-def test_a_very_long_curve_is_as_quick(command, t_max, cycles):
-    started = perf_counter()
+def test_a_very_long_curve(command, t_max, cycles):
+    # Unit by unit it would take for ever.
     flags = ["--lr_initial", 0.1, "--t_max", t_max, "--cycles", cycles, "--warmup", 0.1]
     status, _, complaint = command("preview", *flags)
     assert (status, complaint) == (0, "")
-    assert perf_counter() - started < 2
 
 
 LIGHT = """
@@ -307,16 +306,6 @@ def test_it_imports_no_framework():
     program = [sys.executable, "-c", LIGHT, "preview", *CONFIG]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
-
-
-def test_it_answers_in_half_a_second(process):
-    def seconds():
-        started = perf_counter()
-        assert process("preview", *CONFIG).returncode == 0
-        return perf_counter() - started
-
-    # The best of some: other programs may be running, too.
-    assert min(seconds() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml")])
@@ -350,3 +339,14 @@ def test_other_files_are_refused(refused, tmp_path, name):
 def test_a_folder_that_is_missing(refused, tmp_path):
     path = tmp_path / "missing" / "curve.png"
     refused(f"[Errno 2] No such file or directory: '{path}'", "preview", *SMALL, "--save", path)
+
+
+def test_a_peak_at_the_edge_of_what_floats_hold(command):
+    status, output, complaint = command("preview", "--lr_initial", 1e308, "--t_max", 10)
+    assert (status, complaint) == (0, "")
+    assert re.search(r"^ +5 +5e\+307 +middle$", output, re.MULTILINE)
+
+
+def test_positions_are_whole_numbers(command):
+    _, output, _ = command("preview", "--lr_initial", 1, "--t_max", 100_000)
+    assert re.search(r"^ +0 .* 110000$", output, re.MULTILINE)
