@@ -57,14 +57,14 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
         ValueError: A file is not a config with our callback, a value is out of its range or
             contradicts another one, or something is missing.
     """
-    arguments, trainer = dict[str, Any](), dict[str, Any]()
+    arguments, trainer, rate = dict[str, Any](), dict[str, Any](), None
     if configs:
         arguments, trainer, rate = _config_file.find(configs)
-        if arguments.get("lr_initial") is None:
-            arguments["lr_initial"] = rate
     given = _config_file.plain(dict(flags))
     run = TrainerConfig(trainer, given.pop("steps_per_epoch", None))
     arguments |= given
+    if arguments.get("lr_initial") is None:
+        arguments["lr_initial"] = rate
     interval = arguments.pop("interval", "epoch")
     if interval not in ("epoch", "step"):
         raise ValueError(

@@ -443,8 +443,8 @@ model:
     ("text", "sentence"),
     [
         (
-            yaml("[t_max]"),
-            "init_args must map the callback's arguments to values, got ['t_max']; give name: value",
+            yaml("[3]"),
+            "init_args must map the callback's arguments to values, got ['3']; give name: value",
         ),
         (
             yaml(trainer="fast_dev_run: true"),
@@ -465,6 +465,10 @@ def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     refused(sentence, "preview", "--config", path)
+
+
+def test_a_flag_of_null_takes_the_optimizers_rate(found):
+    assert found(yaml(), arguments=["--lr_initial", "null"])["parameters"]["lr_initial"] == 0.1
 
 
 def test_a_subcommand_that_is_no_mapping(found):
