@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import CHECKS, show, whole
+from cosine_callbacks._parameters import CHECKS, read, show, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,25 +26,6 @@ def indices(name: str, value: Any) -> int | list[int]:
             f"{name} must hold different indices, got {show(value)}; give each one once"
         )
     return plain
-
-
-def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
-    """Return value as the check wants it, be it a number or as a command line or YAML writes one.
-
-    Raises:
-        TypeError: It is no number.
-        ValueError: It is out of its range.
-    """
-    for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
-        with suppress(ValueError):
-            value = kind(value)
-            break
-    try:
-        return check(name, value)
-    except ValueError:
-        if isinstance(value, float) and value.is_integer():  # YAML's 1e3 is a float
-            return check(name, int(value))
-        raise
 
 
 def _argument(label: str, name: str, check: Callable[[str, Any], Any] | None = None) -> Any:

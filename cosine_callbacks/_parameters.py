@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-from dataclasses import KW_ONLY, dataclass, fields
+from contextlib import suppress
+from dataclasses import KW_ONLY, Field, dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -83,6 +84,25 @@ def real(name: str, value: Any, low: float, high: float, interval: str) -> float
     return float(plain)
 
 
+def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+    """Return value as the check wants it, be it a number or as a command line or YAML writes one.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is out of its range.
+    """
+    for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
+        with suppress(ValueError):
+            value = kind(value)
+            break
+    try:
+        return check(name, value)
+    except ValueError:
+        if isinstance(value, float) and value.is_integer():  # YAML's 1e3 is a float
+            return check(name, int(value))
+        raise
+
+
 _LEAST, _MOST, _BELOW_ONE = math.ulp(0.0), sys.float_info.max, math.nextafter(1.0, 0.0)
 # What one argument can show wrong; `Parameters.__post_init__` adds the rules across arguments.
 CHECKS: dict[str, Callable[[str, Any], int | float]] = {
@@ -96,6 +116,11 @@ CHECKS: dict[str, Callable[[str, Any], int | float]] = {
     "t_mult": whole,
     "peak_decay": partial(real, low=_LEAST, high=1, interval="(0, 1]"),
 }
+
+
+def optional(field: Field[Any]) -> bool:
+    """Say whether None is a value of this field."""
+    return "None" in str(field.type)
 
 
 @dataclass(frozen=True, repr=False)
@@ -121,7 +146,7 @@ class Parameters:
         """Validate, and store plain ints and floats."""
         for field in fields(self):
             value = getattr(self, field.name)
-            if value is not None or "None" not in str(field.type):
+            if value is not None or not optional(field):
                 object.__setattr__(self, field.name, CHECKS[field.name](field.name, value))
         if self.lr_min and self.lr_min_ratio is not None:
             raise ValueError(

@@ -6,8 +6,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks import _config_file
-from cosine_callbacks._cli_types import read
-from cosine_callbacks._parameters import CHECKS, Cycles, Parameters, show
+from cosine_callbacks._parameters import CHECKS, Cycles, Parameters, optional, read, show
 from cosine_callbacks._plot import horizon
 from cosine_callbacks._trainer_config import TrainerConfig
 from cosine_callbacks.formula import mix, weight
@@ -99,9 +98,9 @@ def _parameters(arguments: Mapping[str, Any]) -> Parameters:
                 f"init_args must hold parameters of the callback, got {show(name)}; "
                 f"give {', '.join(CHECKS)}, interval or optimizers"
             )
-    optional = {field.name for field in fields(Parameters) if "None" in str(field.type)}
+    unset = {field.name for field in fields(Parameters) if optional(field)}
     values: dict[str, Any] = {
-        name: None if value is None and name in optional else read(CHECKS[name], name, value)
+        name: None if value is None and name in unset else read(CHECKS[name], name, value)
         for name, value in arguments.items()
     }
     return Parameters(**values)

@@ -7,8 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._cli_types import read
-from cosine_callbacks._parameters import show, whole, whole_or_part
+from cosine_callbacks._parameters import read, show, whole, whole_or_part
 from cosine_callbacks._run_length import planned_length
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from time import perf_counter
 
@@ -465,6 +466,22 @@ def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     refused(sentence, "preview", "--config", path)
+
+
+PLANNED = """
+import sys
+from cosine_callbacks import _plan
+print(_plan.make([], {"lr_initial": "1", "t_max": "8.0"}).rate(4))
+print({"jsonargparse", "cosine_callbacks._cli_types"} & {*sys.modules})
+"""
+
+
+def test_a_plan_registers_no_types():
+    done = subprocess.run(
+        [sys.executable, "-c", PLANNED], capture_output=True, text=True, check=True
+    )
+    rate, imported = done.stdout.splitlines()
+    assert (float(rate), imported) == (pytest.approx(0.5), "set()")
 
 
 def test_a_flag_of_null_takes_the_optimizers_rate(found):
