@@ -37,23 +37,22 @@ def same(plan: Plan, a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE * plan.peak)
 
 
-def likely(plan: Plan, entries: Sequence[Entry]) -> str:
-    """Return the fault, or else the faults, that all the entries show.
+def likely(plan: Plan, entries: Sequence[Entry]) -> list[str]:
+    """Return the fault, or else the faults, that all the entries show; none if no usual ones do.
 
     Args:
         plan: What the rates should have been.
         entries: Some of the log in order, the first one that differs among them.
     """
     if all(same(plan, entry.rate, plan.peak) for entry in entries):
-        return "nothing drives the rate, which stays at lr_initial"
+        return ["nothing drives the rate, which stays at lr_initial"]
     # The fewest faults come first, and last a changed plan, for it has a number to be fitted.
     tried = product(_plans(plan, entries), _ends(), _moves(plan, entries))
     for (changed, another), (ended, end), (moved, move) in tried:
         faults, curve = [*filter(None, (moved, changed, ended))], end(another)
         if faults and all(same(plan, curve(move(entry)), entry.rate) for entry in entries):
-            return " and ".join(faults)
-    more = "" if plan.updates_per_epoch else "; with --steps_per_epoch more can be tried"
-    return f"none of the usual faults gives these rates{more}"
+            return faults
+    return []
 
 
 def _moves(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Callable[[Entry], Any]]]:

@@ -1,11 +1,13 @@
-"""The rates that a run logged, read one by one: a log may be longer than the memory."""
+"""The rates that a run logged. A log may be longer than the memory: only its numbers are kept."""
 
 from __future__ import annotations
 
 import csv
 import math
 import sys
+from array import array
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,21 +16,29 @@ from cosine_callbacks._optional import required
 from cosine_callbacks._parameters import show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from io import TextIOWrapper
 
 LONGEST = 1_000_000
 # In CSV files of Keras, in its TensorBoard events, and in logs of tf_keras or of one's own.
-SINGLE = "learning_rate", "epoch_learning_rate", "lr"
+OF_KERAS = "epoch_learning_rate"
+SINGLE = "learning_rate", OF_KERAS, "lr"
+# With one optimizer of several named behind.
+SEVERAL = "learning_rate_", f"{OF_KERAS}_"
 BESIDE = "-momentum", "-weight_decay"
 
 
 class Log(NamedTuple):
-    """The name of the rate, what its positions count, and (position, rate) of each entry."""
+    """The name of the rate, what its positions count, and a reader of (position, rate) pairs.
+
+    `schedule` says whether these may be a schedule's rates as Keras' TensorBoard callback logs
+    them: it asks the schedule after an epoch's last update, for the rate of the next one.
+    """
 
     name: str
     unit: str
-    entries: Iterator[tuple[int, float]]
+    entries: Callable[[], Iterator[tuple[int, float]]]
+    schedule: bool = False
 
 
 def read(path: str, name: str | None) -> Log:
@@ -55,7 +65,7 @@ def _pick(path: str, names: Iterable[str], wanted: str | None) -> str:
     # LearningRateMonitor logs the momentum of lr-SGD as lr-SGD-momentum.
     monitored = [n for n in names if n.startswith("lr-") and not n.endswith(BESIDE)]
     single = [n for n in SINGLE if n in names][:1]
-    rates = monitored or single or [n for n in names if n.startswith("learning_rate_")]
+    rates = monitored or single or [n for n in names if n.startswith(SEVERAL)]
     if wanted is not None:
         rates = [n for n in names if n == wanted]
     if len(rates) == 1:
@@ -95,8 +105,7 @@ def _lines(path: str, file: TextIOWrapper) -> Iterator[str]:
 
 
 def _table(path: str, wanted: str | None) -> Log:
-    rows = _cells(path)
-    header = next(rows, [])
+    header = next(_cells(path), [])
     name = _pick(path, header, wanted)
     unit = "step" if "step" in header else "epoch"  # Keras counts epochs alone
     if unit not in header:
@@ -106,7 +115,7 @@ def _table(path: str, wanted: str | None) -> Log:
     at, rate = header.index(unit), header.index(name)
 
     def entries() -> Iterator[tuple[int, float]]:
-        for line, row in enumerate(rows, 2):
+        for line, row in enumerate(islice(_cells(path), 1, None), 2):
             if not row:
                 continue  # an empty line is no entry
             if len(row) != len(header):
@@ -117,7 +126,7 @@ def _table(path: str, wanted: str | None) -> Log:
             if row[rate]:  # Lightning has a line for each metric, with the cells of others empty
                 yield _entry(path, f"line {line}", row[at], row[rate])
 
-    return Log(name, unit, entries())
+    return Log(name, unit, entries)
 
 
 def _events(path: str, wanted: str | None) -> Log:
@@ -127,24 +136,31 @@ def _events(path: str, wanted: str | None) -> Log:
         sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
     with required("tensorboard", "tensorboard"):
         from tensorboard.backend.event_processing.event_file_loader import (  # noqa: PLC0415 - extra
-            EventFileLoader,
+            LegacyEventFileLoader,
         )
         from tensorboard.util.tensor_util import make_ndarray  # noqa: PLC0415 - likewise
     folder = Path(path)
-    files = sorted(folder.glob("*tfevents*")) if folder.is_dir() else [folder]
+    # Steps and numbers of each tag, in one pass, for that takes long; the loader that TensorBoard
+    # itself uses takes six times as long, to bring all kinds of values to one form.
+    found: dict[str, tuple[array[int], array[float]]] = {}
+    for file in sorted(folder.glob("*tfevents*")) if folder.is_dir() else [folder]:
+        file.open("rb").close()  # the loader has no words for a file that is missing
+        for event in LegacyEventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                if value.HasField("simple_value"):  # of torch
+                    number = value.simple_value
+                elif value.HasField("tensor") and not value.tensor.tensor_shape.dim:  # of Keras
+                    number = make_ndarray(value.tensor).item()
+                else:
+                    continue  # a picture or the like
+                steps, numbers = found.setdefault(value.tag, (array("q"), array("d")))
+                steps.append(event.step)
+                numbers.append(number)
+    name = _pick(path, found, wanted)
 
-    def values() -> Iterator[tuple[int, Any]]:
-        for file in files:
-            file.open("rb").close()  # the loader has no words for a file that is missing
-            for event in EventFileLoader(str(file)).Load():
-                for value in event.summary.value:
-                    yield event.step, value
+    def entries() -> Iterator[tuple[int, float]]:
+        for step, rate in zip(*found[name], strict=True):
+            yield _entry(path, "an event", step, rate)
 
-    name = _pick(path, {value.tag for _, value in values()}, wanted)
-    unit = "epoch" if name.startswith("epoch_") else "step"  # as Keras names what it counts so
-    entries = (
-        _entry(path, "an event", step, make_ndarray(value.tensor).item())
-        for step, value in values()
-        if value.tag == name
-    )
-    return Log(name, unit, entries)
+    of_keras = name.startswith("epoch_")  # as it names what it counts so
+    return Log(name, "epoch" if of_keras else "step", entries, name.startswith(OF_KERAS))

@@ -8,6 +8,7 @@ import cosine_callbacks.keras
 import cosine_callbacks.tensorflow
 from cosine_callbacks.keras import CosineAnnealingSchedule
 from tests.integration.tensorflow.parts import fit, sgd, weight_of
+from tests.integration.tensorflow.test_preview import BY_EPOCH, BY_STEP, kept_by_keras, said
 
 
 def test_both_callbacks_share_the_base_of_an_optimizer():
@@ -33,3 +34,17 @@ def test_the_schedule_in_a_loop_of_ones_own():
         update()
     assert weight.numpy() == pytest.approx(-0.55, rel=6e-7)
     assert len(traces) == 1
+
+
+@pytest.mark.parametrize(
+    ("schedule", "plan"),
+    [
+        (lambda: CosineAnnealingSchedule(0.1, 40, 0.05), BY_STEP),
+        (lambda: CosineAnnealingSchedule(0.1, 4, 0.05, steps_per_epoch=10), BY_EPOCH),
+    ],
+    ids=["steps", "epochs"],
+)
+def test_events_of_our_schedule_are_as_planned(tmp_path, capsys, schedule, plan):
+    folder = kept_by_keras(tmp_path, rate=schedule())
+    right = "is as planned after each epoch, where Keras asks a schedule; rates compared: 6\n"
+    assert said(capsys, folder, plan) == (0, right)

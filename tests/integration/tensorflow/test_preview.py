@@ -1,97 +1,66 @@
-"""What the command says of TensorBoard events, as Keras and as torch write them."""
+"""What the command says of the TensorBoard events that Keras itself writes."""
 
 import os
 import subprocess
 import sys
 
+import pytest
 import tensorflow as tf
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from cosine_callbacks.__main__ import main
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
 from tests.integration.tensorflow.parts import fit, sgd
 
-PLAN = ["--lr_initial", "0.1", "--lr_min", "0.05", "--t_max", "4"]
-# 0.075 + 0.025 * cos(45 degrees * e)
-RIGHT = [0.1, 0.09267767, 0.075, 0.05732233, 0.05, 0.05]
+FLOOR = ["--lr_initial", "0.1", "--lr_min", "0.05", "--t_max"]
+BY_EPOCH = [*FLOOR, "4"]
+BY_STEP = [*FLOOR, "40", "--interval", "step", "--steps_per_epoch", "10"]
 
 
-def kept_by_keras(path):
-    board = tf.keras.callbacks.TensorBoard(path)
-    fit(sgd(), CosineAnnealingCallback(4, 0.05), board, epochs=6)
+def kept_by_keras(path, *callbacks, rate=0.1):
+    """Train for 6 epochs of 10 steps, and return the folder of the events."""
+    fit(sgd(rate), *callbacks, tf.keras.callbacks.TensorBoard(path), epochs=6)
     return path / "train"
 
 
-def kept_by_torch(path, rates, first=0, tag="lr-SGD"):
-    """Write events in the form in which torch's SummaryWriter writes them for Lightning."""
-    writer = EventFileWriter(str(path), filename_suffix=f".{first}")
-    for step, rate in enumerate(rates, first):
-        for name, value in ((tag, rate), ("loss", float("nan"))):
-            summary = Summary(value=[Summary.Value(tag=name, simple_value=value)])
-            writer.add_event(Event(step=step, summary=summary))
-    writer.close()
-    return path
-
-
-def test_events_of_keras(tmp_path, capsys):
-    folder = kept_by_keras(tmp_path)
+def said(capsys, folder, plan):
     capsys.readouterr()
-    assert main(["check", str(folder), *PLAN]) == 0
-    right = f"{folder}: epoch_learning_rate is as planned; rates compared: 6\n"
-    assert capsys.readouterr().out == right
-    assert main(["check", str(folder), *PLAN, "--t_max", "5"]) == 1
-    assert capsys.readouterr().out.endswith("; likely cause: t_max is 4 instead of 5\n")
+    status = main(["check", str(folder), *plan])
+    output, complaint = capsys.readouterr()
+    assert complaint == ""
+    assert output.startswith(f"{folder}: epoch_learning_rate ")
+    return status, output.removeprefix(f"{folder}: epoch_learning_rate ")
 
 
-def test_events_of_torch(tmp_path, capsys):
-    folder = kept_by_torch(tmp_path / "whole", RIGHT)
-    (file,) = folder.iterdir()
-    resumed = kept_by_torch(tmp_path / "resumed", RIGHT[:3])
-    kept_by_torch(resumed, RIGHT[3:], first=3)
-    for path in (folder, file, resumed):
-        assert main(["check", str(path), *PLAN, "--interval", "step"]) == 0
-        right = f"{path}: lr-SGD is as planned; rates compared: 6\n"
-        assert capsys.readouterr() == (right, "")
-    late = kept_by_torch(tmp_path / "late", [0.1, *RIGHT])
-    assert main(["check", str(late), *PLAN, "--interval", "step"]) == 1
-    assert capsys.readouterr().out.endswith("; likely cause: the run is one step late\n")
+@pytest.mark.parametrize(
+    ("interval", "plan"), [("epoch", BY_EPOCH), ("step", BY_STEP)], ids=["epochs", "steps"]
+)
+def test_events_of_our_callback(tmp_path, capsys, interval, plan):
+    t_max = int(plan[5])
+    ours = CosineAnnealingCallback(t_max, 0.05, interval=interval)
+    folder = kept_by_keras(tmp_path, ours)
+    assert said(capsys, folder, plan) == (0, "is as planned; rates compared: 6\n")
+    status, line = said(capsys, folder, [*plan, "--t_max", str(t_max + 1)])
+    assert status == 1
+    assert line.startswith("differs first at epoch ")
+    assert line.endswith(f"; likely cause: t_max is {t_max} instead of {t_max + 1}\n")
 
 
-def test_bad_events(tmp_path, capsys):
-    def refused(path, *arguments):
-        assert main(["check", str(path), *PLAN, "--interval", "step", *arguments]) == 2
-        output, complaint = capsys.readouterr()
-        assert (output, complaint.count("\n")) == ("", 1)
-        return complaint.removeprefix(f"error: {path} must ").removesuffix("\n")
-
-    nothing = "have one rate lr-* or learning_rate, got nothing; give the log of a run"
-    assert refused(tmp_path) == nothing
-    missing = tmp_path / "events.out.tfevents.1"
-    assert refused(missing) == f"error: [Errno 2] No such file or directory: '{missing}'"
-    missing.write_bytes(os.urandom(10_000))
-    assert refused(missing) == nothing
-    folder = kept_by_torch(tmp_path / "nan", [0.1, float("nan")])
-    assert refused(folder) == (
-        "hold a finite rate at each position, got nan at 1 in an event; check the log"
-    )
-    kept_by_torch(folder, [0.1], first=9, tag="lr-Adam")
-    assert refused(folder) == (
-        "have one rate lr-* or learning_rate, got several, ['lr-Adam', 'lr-SGD']; give --column "
-        "one of them"
-    )
-    assert refused(folder, "--column", "accuracy") == (
-        "have one rate accuracy, got ['loss', 'lr-Adam', 'lr-SGD']; give the log of a run"
-    )
+def test_events_of_a_schedule(tmp_path, capsys):
+    # The curve of the plan: alpha is the floor as a part of the peak.
+    decay = tf.keras.optimizers.schedules.CosineDecay(0.1, 40, alpha=0.5)
+    folder = kept_by_keras(tmp_path, rate=decay)
+    right = "is as planned after each epoch, where Keras asks a schedule; rates compared: 6\n"
+    assert said(capsys, folder, BY_STEP) == (0, right)
+    status, line = said(capsys, folder, [*BY_STEP, "--t_max", "50"])
+    assert status == 1
+    assert line.startswith("differs first after epoch 0: ")
+    assert line.endswith("; likely cause: t_max is 40 instead of 50\n")
 
 
 def test_tensorflow_keeps_quiet(tmp_path):
-    folder = kept_by_torch(tmp_path, RIGHT)
-    command = [sys.executable, "-m", "cosine_callbacks", "check", folder, *PLAN]
+    folder = kept_by_keras(tmp_path, CosineAnnealingCallback(4, 0.05))
+    command = [sys.executable, "-m", "cosine_callbacks", "check", folder, *BY_EPOCH]
     loud = {name: os.environ[name] for name in os.environ if name != "TF_CPP_MIN_LOG_LEVEL"}
-    done = subprocess.run(
-        [*command, "--interval", "step"], env=loud, capture_output=True, text=True, check=False
-    )
-    right = f"{folder}: lr-SGD is as planned; rates compared: 6\n"
+    done = subprocess.run(command, env=loud, capture_output=True, text=True, check=False)
+    right = f"{folder}: epoch_learning_rate is as planned; rates compared: 6\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, right, "")

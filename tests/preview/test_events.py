@@ -1,0 +1,221 @@
+"""What the command says of TensorBoard events, as torch and Keras write them."""
+
+import math
+import os
+import subprocess
+import sys
+
+import pytest
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.util.tensor_util import make_tensor_proto
+
+PLAN = ["--lr_initial", "0.1", "--lr_min", "0.05", "--t_max", "4"]
+BY_STEP = [*PLAN, "--interval", "step"]
+# 0.075 + 0.025 * cos(45 degrees * e)
+RIGHT = [0.1, 0.09267767, 0.075, 0.05732233, 0.05, 0.05]
+
+
+def by_torch(tag, value):
+    """Return what torch's SummaryWriter writes for Lightning."""
+    return Summary.Value(tag=tag, simple_value=value)
+
+
+def by_keras(tag, value):
+    """Return what the TensorBoard callback writes."""
+    return Summary.Value(tag=tag, tensor=make_tensor_proto(value, "float32"))
+
+
+def kept(path, rates, first=0, tag="lr-SGD", form=by_torch):
+    """Write events of a rate, a loss that is not finite, and a picture."""
+    writer = EventFileWriter(str(path), filename_suffix=f".{first}")
+    for step, rate in enumerate(rates, first):
+        values = [
+            form(tag, rate),
+            form("loss", float("nan")),
+            Summary.Value(tag="weights", tensor=make_tensor_proto([1.0, 2.0])),
+            Summary.Value(tag="picture", image=Summary.Image(height=1, width=1)),
+        ]
+        for value in values:
+            writer.add_event(Event(step=step, summary=Summary(value=[value])))
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("form", [by_torch, by_keras])
+def test_a_run_as_planned(command, tmp_path, form):
+    folder = kept(tmp_path / "whole", RIGHT, form=form)
+    (file,) = folder.iterdir()
+    resumed = kept(tmp_path / "resumed", RIGHT[:3], form=form)
+    kept(resumed, RIGHT[3:], first=3, form=form)
+    for path in (folder, file, resumed):
+        right = f"{path}: lr-SGD is as planned; rates compared: 6\n"
+        assert command("check", path, *BY_STEP) == (0, right, "")
+
+
+def test_a_fault(command, tmp_path):
+    status, output, _ = command("check", kept(tmp_path, [0.1, *RIGHT]), *BY_STEP)
+    assert status == 1
+    assert "lr-SGD differs first at step 1: 0.1 is logged, 0.09267767 planned, " in output
+    assert output.endswith("; likely cause: the run is one step late\n")
+
+
+@pytest.mark.parametrize(
+    ("tag", "arguments"),
+    [
+        ("lr-SGD", []),
+        ("epoch_learning_rate", []),
+        ("epoch_learning_rate_sgd", []),
+        ("epoch_lr", ["--column", "epoch_lr"]),
+        ("mine", ["--column", "mine"]),
+    ],
+)
+def test_tags(command, tmp_path, tag, arguments):
+    unit = "epoch" if tag.startswith("epoch_") else "step"
+    folder = kept(tmp_path, RIGHT, tag=tag)
+    right = f"{folder}: {tag} is as planned; rates compared: 6\n"
+    assert command("check", folder, *PLAN, "--interval", unit, *arguments) == (0, right, "")
+
+
+def cosine(e, t_max):
+    return 0.05 + 0.025 * (1 + math.cos(math.pi * min(max(e, 0), t_max) / t_max))
+
+
+SLOW = [*PLAN[:-1], 24, "--steps_per_epoch", 4]
+BY_UPDATE = [*SLOW, "--interval", "step"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "rates"),
+    [
+        (PLAN, [cosine(e + 1, 4) for e in range(6)]),
+        (BY_UPDATE, [cosine(4 * e + 4, 24) for e in range(6)]),
+    ],
+    ids=["epochs", "steps"],
+)
+@pytest.mark.parametrize("tag", ["epoch_learning_rate", "epoch_learning_rate_adam"])
+def test_keras_asks_a_schedule_after_the_epoch(command, tmp_path, plan, rates, tag):
+    folder = kept(tmp_path, rates, tag=tag)
+    right = f"{folder}: {tag} is as planned after each epoch, where Keras asks a schedule; "
+    assert command("check", folder, *plan) == (0, f"{right}rates compared: 6\n", "")
+
+
+E_RATE = "epoch_learning_rate"
+EARLY, LATE = "the run is one {} early", "the run is one {} late"
+SHORT = "t_max is 20 instead of 24"
+TAKEN, MISTAKEN = "steps are taken for epochs", "epochs are taken for steps"
+NONE = "none of the usual faults gives these rates"
+
+
+@pytest.mark.parametrize(
+    ("tag", "plan", "rates", "place", "cause"),
+    [
+        # Any other log has the rates that were used.
+        ("lr-SGD", BY_STEP, [cosine(e + 1, 4) for e in range(6)], "at step 0", EARLY),
+        ("lr-SGD", BY_UPDATE, [cosine(e + 1, 24) for e in range(24)], "at step 0", EARLY),
+        # Neither all the rates before nor all those after.
+        (E_RATE, PLAN, [cosine(e - 1, 4) for e in range(6)], "at epoch 1", LATE),
+        (E_RATE, BY_UPDATE, [cosine(4 * e + 2, 24) for e in range(6)], "at epoch 0", LATE),
+        (E_RATE, BY_UPDATE, [cosine(4 * e + 5, 24) for e in range(6)], "after epoch 0", EARLY),
+        (E_RATE, BY_UPDATE, [cosine(4 * e + 3 + e // 3, 24) for e in range(6)], "at epoch 3", NONE),
+        # The reading that needs fewer faults.
+        (E_RATE, BY_UPDATE, [cosine(4 * e + 3, 20) for e in range(6)], "at epoch 0", SHORT),
+        (E_RATE, BY_UPDATE, [cosine(4 * e + 4, 20) for e in range(6)], "after epoch 0", SHORT),
+        (E_RATE, BY_UPDATE, [cosine(e + 1, 24) for e in range(6)], "after epoch 0", TAKEN),
+        (E_RATE, SLOW, [cosine(4 * e + 4, 24) for e in range(6)], "after epoch 0", MISTAKEN),
+    ],
+)
+def test_what_is_no_schedules_rate(command, tmp_path, tag, plan, rates, place, cause):  # noqa: PLR0913, PLR0917 - a table
+    folder = kept(tmp_path, rates, tag=tag)
+    status, output, _ = command("check", folder, *plan)
+    assert status == 1
+    assert output.startswith(f"{folder}: {tag} differs first {place}: ")
+    unit = "step" if "step" in plan else "epoch"
+    assert output.endswith(f"; likely cause: {cause.format(unit)}\n")
+
+
+def test_the_rate_after_the_epoch_is_named(command, tmp_path):
+    # 0.075 + 0.025 * cos(37.5 degrees), where cos(30 degrees) belongs.
+    folder = kept(tmp_path, [cosine(4 * e + 5, 24) for e in range(6)], tag=E_RATE)
+    right = (
+        f"{folder}: {E_RATE} differs first after epoch 0: 0.09483384 is logged, 0.09665064 "
+        "planned, 0.00182 too low; likely cause: the run is one step early\n"
+    )
+    assert command("check", folder, *BY_UPDATE) == (1, right, "")
+
+
+def test_a_csv_has_the_rates_that_were_used(command, tmp_path):
+    path = tmp_path / "log.csv"
+    for name in ("learning_rate", E_RATE):
+        lines = (f"{e},{cosine(e + 1, 4)!r}\n" for e in range(6))
+        path.write_text(f"epoch,{name}\n{''.join(lines)}")
+        status, output, _ = command("check", path, *PLAN)
+        assert status == 1
+        assert output.endswith("; likely cause: the run is one epoch early\n")
+
+
+def test_bad_events(command, tmp_path):
+    def refused(path, *arguments):
+        status, output, complaint = command("check", path, *BY_STEP, *arguments)
+        assert (status, output, complaint.count("\n")) == (2, "", 1)
+        return complaint.removeprefix(f"error: {path} must ").removesuffix("\n")
+
+    nothing = "have one rate lr-* or learning_rate, got nothing; give the log of a run"
+    assert refused(tmp_path) == nothing
+    missing = tmp_path / "events.out.tfevents.1"
+    assert refused(missing) == f"error: [Errno 2] No such file or directory: '{missing}'"
+    missing.write_bytes(os.urandom(10_000))
+    assert refused(missing) == nothing
+    folder = kept(tmp_path / "nan", [0.1, float("nan")])
+    assert refused(folder) == (
+        "hold a finite rate at each position, got nan at 1 in an event; check the log"
+    )
+    kept(folder, [0.1], first=9, tag="lr-Adam")
+    assert refused(folder) == (
+        "have one rate lr-* or learning_rate, got several, ['lr-Adam', 'lr-SGD']; give --column "
+        "one of them"
+    )
+    for absent in ("accuracy", "picture", "weights"):
+        assert refused(folder, "--column", absent) == (
+            f"have one rate {absent}, got ['loss', 'lr-Adam', 'lr-SGD']; give the log of a run"
+        )
+
+
+MEASURED = """
+import resource, sys
+from cosine_callbacks.__main__ import main
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+little, much, *plan = sys.argv[1:]
+main(["check", little, *plan])  # imports TensorBoard
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+opened = []
+sys.addaudithook(lambda name, given: opened.append(given[0]) if name == "open" else None)
+
+def openings():
+    count = sum(path in (much, much.encode()) for path in opened)
+    opened.clear()
+    return count
+
+for _ in LegacyEventFileLoader(much).Load():
+    pass
+once, before = openings(), most()
+status = main(["check", much, *plan])
+print(status, openings() - once, most() - before)
+"""
+
+
+def test_a_long_log_is_read_once_and_takes_no_memory(tmp_path):
+    (little,) = kept(tmp_path / "little", [*RIGHT, *[0.05] * 94] * 10).iterdir()
+    much = tmp_path / "events.out.tfevents.much"
+    much.write_bytes(little.read_bytes() * 30)
+    program = [sys.executable, "-c", MEASURED, little, much, *PLAN[:-1], "5", *BY_STEP[-2:]]
+    done = subprocess.run([*map(str, program)], capture_output=True, text=True, check=True)
+    *_, line, end = done.stdout.splitlines()
+    status, openings, grown = map(int, end.split())
+    assert line.startswith(f"{much}: lr-SGD differs first at step 1: ")
+    assert (status, openings) == (1, 1)  # the one that finds that it is there
+    assert grown < 20_000  # kB; on a Mac bytes, and so never too many
