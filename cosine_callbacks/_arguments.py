@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
 
 PLAN = {
-    "lr_initial": "peak rate, > 0; by default the optimizer's lr in the config",
+    "lr_initial": "peak rate, > 0; by default the lr of the config's optimizer, or the lr or "
+    "learning_rate of its model where it has no optimizer",
     "t_max": "position at which the floor is reached, warmup included: an int, or with a config a "
     "part of the planned run as a float in (0, 1] or null for the whole of it",
     "lr_min": "floor as a rate, at most lr_initial (default: 0)",

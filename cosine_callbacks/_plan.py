@@ -9,6 +9,7 @@ from cosine_callbacks import _config_file
 from cosine_callbacks._parameters import CHECKS, Cycles, Parameters, optional, read, show
 from cosine_callbacks._plot import horizon
 from cosine_callbacks._trainer_config import TrainerConfig
+from cosine_callbacks._yaml import NULLS
 from cosine_callbacks.formula import mix, weight
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
 class Plan(NamedTuple):
     """A curve over the epochs or steps of a run.
 
-    `length` is how many of them are planned, None where unknown; `updates_per_epoch` likewise, also
-    None where it changes during the run. `configured` says whether a config file tells of the run.
+    `source` says where the peak comes from. `length` is how many epochs or steps are planned, None
+    where unknown; `updates_per_epoch` likewise, also None where it changes during the run.
+    `configured` says whether a config file tells of the run.
     """
 
     parameters: Parameters
     peak: float
+    source: str
     cycles: Cycles
     interval: str
     length: int | None = None
@@ -41,10 +44,11 @@ class Plan(NamedTuple):
         return self.length or horizon(self.cycles, endless=self.parameters.cycles is None)
 
     def title(self) -> str:
-        """Return the parameters that are not at their defaults, and what they count."""
+        """Return the parameters that are not at their defaults, what they count, and the source."""
         given = repr(self.parameters).removeprefix("Parameters(").removesuffix(")")
         planned = f"{self.length} " if self.length else ""
-        return f"{given}; {planned}{self.interval}s"
+        source = f"; lr_initial from {self.source}" if self.configured else ""
+        return f"{given}; {planned}{self.interval}s{source}"
 
 
 def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
@@ -56,14 +60,16 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
         ValueError: A file is not a config with our callback, a value is out of its range or
             contradicts another one, or something is missing.
     """
-    arguments, trainer, rate = dict[str, Any](), dict[str, Any](), None
-    if configs:
-        arguments, trainer, rate = _config_file.find(configs)
-    given = _config_file.plain(dict(flags))
+    arguments, trainer, rates = _config_file.find(configs) if configs else ({}, {}, {})
+    given = {name: None if text in NULLS else text for name, text in flags.items()}
     run = TrainerConfig(trainer, given.pop("steps_per_epoch", None))
     arguments |= given
     if arguments.get("lr_initial") is None:
-        arguments["lr_initial"] = rate
+        source, peak = _rate(rates)
+    else:
+        source = "--lr_initial" if "lr_initial" in given else "the callback's init_args"
+        peak = read(CHECKS["lr_initial"], "lr_initial", arguments["lr_initial"])
+    arguments["lr_initial"] = peak
     interval = arguments.pop("interval", "epoch")
     if interval not in ("epoch", "step"):
         raise ValueError(
@@ -74,20 +80,32 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
     length = run.length(interval)
     if not isinstance(parameters.t_max, int) and length is None:
         raise ValueError(run.missing(parameters.t_max))
-    if parameters.lr_initial is None:
-        raise ValueError(
-            "lr_initial must be given where no config tells the optimizer's lr, got none; give "
-            "--lr_initial"
-        )
-    cycles = parameters.layout(length or 0)
     return Plan(
         parameters,
-        parameters.lr_initial,
-        cycles,
+        peak,
+        source,
+        parameters.layout(length or 0),
         interval,
         length,
         run.updates_per_epoch,
         bool(configs),
+    )
+
+
+def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
+    """Return where the optimizer's rate stands, and the rate."""
+    found = [(place, read(CHECKS["lr_initial"], place, rates[place])) for place in rates]
+    if len({rate for _, rate in found}) == 1:
+        return found[0]
+    if rates:
+        shown = " and ".join(f"{place}={rate}" for place, rate in found)
+        raise ValueError(
+            f"lr_initial must be given where a config has several rates, got {shown}; give "
+            "--lr_initial"
+        )
+    raise ValueError(
+        "lr_initial must be given where no config tells the optimizer's lr, got none; give "
+        "--lr_initial"
     )
 
 

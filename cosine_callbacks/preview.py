@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RESTARTS = 8
 HEIGHT = 16
+WIDTH = 110  # of the title above a figure
 # For an output that knows no box drawing: its characters, and what stands for each.
 BOX, PLAIN = "┌┐└┘├┤┬┴┼─│", "+++++++++-|"
 
@@ -107,7 +108,7 @@ def save(plan: Plan, path: str) -> None:
         from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
     figure = Figure((8, 4), layout="constrained")
     axes = _plot.draw(plan.rate, plan.cycles, plan.until, figure.subplots(), plan.interval)
-    axes.set_title(plan.title(), fontsize="small")
+    axes.set_title("\n".join(textwrap.wrap(plan.title(), WIDTH)), fontsize="small")
     # No date, no random ids, no outlines of a font: the same curve is the same file.
     metadata = {"Date": None, "Creator": None} if path.endswith(".svg") else {}
     with rc_context({"svg.hashsalt": "cosine-callbacks", "svg.fonttype": "none"}):
@@ -123,6 +124,7 @@ def show(plan: Plan, *, as_csv: bool, as_json: bool) -> None:
     elif as_json:
         facts = {
             "parameters": {f.name: getattr(plan.parameters, f.name) for f in fields(Parameters)},
+            "lr_initial_from": plan.source,
             "interval": plan.interval,
             "length": plan.length,
             "rows": [row._asdict() for row in rows(plan)],

@@ -408,17 +408,9 @@ SEVERAL = "{} must have one rate lr-* or learning_rate, got several, "
 def test_bad_logs(refused, tmp_path, text, sentence):
     path = tmp_path / "log.csv"
     path.write_text(text)
-    refused(
-        sentence.format(path),
-        "check",
-        path,
-        "--lr_initial",
-        0.1,
-        "--t_max",
-        3,
-        "--interval",
-        "step",
-    )
+    unit = "epoch" if text.startswith("epoch") else "step"
+    curve = "--lr_initial", 0.1, "--t_max", 3, "--interval", unit
+    refused(sentence.format(path), "check", path, *curve)
 
 
 def test_more_bad_logs(refused, tmp_path):

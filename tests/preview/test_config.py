@@ -4,12 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from time import perf_counter
+import tracemalloc
 
 import pytest
 
 PATH = "cosine_callbacks.lightning.CosineAnnealingCallback"
 OTHER = "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback"
+PREVIEW = "preview", "--config"
 MONITOR = "lightning.pytorch.callbacks.LearningRateMonitor"
 
 
@@ -70,29 +71,83 @@ def test_the_callback_alone_or_in_a_list(found, callbacks):
     assert (made["length"], made["ends"]) == (7, [7])
 
 
+ADAM = "class_path: torch.optim.Adam"
+# What a config has beside the callback, where the rate stands in it, and the rate.
+RATES = [
+    ("optimizer: {class_path: torch.optim.SGD, init_args: {lr: 2e-3}}", "init_args.lr", 0.002),
+    ("optimizer: {lr: 1}", "optimizer.lr", 1.0),
+    ("model: {class_path: my.Net, init_args: {lr: 1e-3}}", "model.init_args.lr", 0.001),
+    ("model: {class_path: n.N, init_args: {learning_rate: .5}}", "init_args.learning_rate", 0.5),
+    ("model: {learning_rate: 0.25}", "model.learning_rate", 0.25),
+    ("model: {lr: &rate 0.25, other: *rate}", "model.lr", 0.25),
+    ("fit: {model: {lr: 0.75}}", "model.lr", 0.75),
+    # LightningCLI gives its optimizer to any model, whatever rate that has.
+    ("optimizer: {init_args: {lr: 0.5}}\nmodel: {lr: 0.25}", "optimizer.init_args.lr", 0.5),
+    ("optimizer: null\nmodel: {lr: 0.25}", "model.lr", 0.25),
+    # The optimizer is an argument of the model.
+    (f"model: {{optimizer: {{{ADAM}, init_args: {{lr: 0.2}}}}}}", "optimizer.init_args.lr", 0.2),
+    (
+        f"model: {{class_path: n.N, init_args: {{optimizer: {{{ADAM}, init_args: {{lr: 2}}}}}}}}",
+        "model.init_args.optimizer.init_args.lr",
+        2.0,
+    ),
+    ("model: {optimizer: {lr: 0.2}}", "model.optimizer.lr", 0.2),
+    ("model: {optimizer: adam, lr: 0.2}", "model.lr", 0.2),
+    ("model: {optimizer: null, lr: 0.2}", "model.lr", 0.2),
+    # All that may be the rate are one.
+    (f"model: {{lr: 0.20, optimizer: {{{ADAM}, init_args: {{lr: 2e-1}}}}}}", "model.lr", 0.2),
+    ("model: {lr: 0.2, learning_rate: 0.2}", "model.lr", 0.2),
+]
+
+
+@pytest.mark.parametrize(("rest", "place", "rate"), RATES)
+def test_the_optimizers_rate(found, rest, place, rate):
+    made = found(yaml(rest=rest))
+    assert made["parameters"]["lr_initial"] == rate
+    source = made["lr_initial_from"]
+    assert source == place or (source.endswith(f".{place}") and place.startswith(("init", "opt")))
+
+
+RATELESS = (
+    "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
+)
+SEVERAL = "lr_initial must be given where a config has several rates, got {}; give --lr_initial"
+
+
 @pytest.mark.parametrize(
-    ("rest", "rate"),
+    ("rest", "sentence"),
     [
-        ("optimizer: {class_path: torch.optim.SGD, init_args: {lr: 2e-3}}", 0.002),
-        ("optimizer: {lr: 1}", 1.0),
-        ("model: {class_path: my.Net, init_args: {lr: 1e-3}}", 0.001),
-        ("model: {class_path: my.Net, init_args: {learning_rate: .5}}", 0.5),
-        ("model: {learning_rate: 0.25}", 0.25),
-        ("optimizer: {init_args: {lr: 0.5}}\nmodel: {lr: 0.25}", 0.5),
-        ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", 0.25),
-        ("optimizer: torch.optim.SGD\nmodel: {lr: &rate 0.25, other: *rate}", 0.25),
-        ("fit: {model: {lr: 0.75}}", 0.75),
+        ("", RATELESS),
+        # A rate of the model's is not that of the optimizer beside it, which has a default.
+        ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", RATELESS),
+        ("optimizer: torch.optim.Adam\nmodel: {lr: 0.25}", RATELESS),
+        (f"model: {{optimizer: {{{ADAM}}}, lr: 0.25}}", RATELESS),
+        ("model: {optimizer: torch.optim.Adam, lr: 0.25}", RATELESS),
+        (
+            f"model: {{lr: 0.1, optimizer: {{{ADAM}, init_args: {{lr: 0.2}}}}}}",
+            SEVERAL.format("model.lr=0.1 and model.optimizer.init_args.lr=0.2"),
+        ),
+        (
+            "model: {class_path: n.N, init_args: {lr: 0.1, learning_rate: 1}}",
+            SEVERAL.format("model.init_args.lr=0.1 and model.init_args.learning_rate=1.0"),
+        ),
+        (
+            "model: {lr: auto}",
+            "model.lr must be a number, got 'auto' (str); give an int or float",
+        ),
+        (
+            "optimizer: {init_args: {lr: 0}}",
+            "optimizer.init_args.lr must lie in (0, inf), got 0; give a number in there",
+        ),
     ],
 )
-def test_the_optimizers_rate(found, rest, rate):
-    assert found(yaml(rest=rest))["parameters"]["lr_initial"] == rate
-
-
-def test_the_callbacks_own_rate_comes_first_and_a_flag_before_it(found):
-    text = yaml("{lr_initial: 0.2}")
-    assert found(text)["parameters"]["lr_initial"] == 0.2
-    assert found(text, arguments=["--lr_initial", 3])["parameters"]["lr_initial"] == 3.0
-    assert found(yaml("{lr_initial: null}"))["parameters"]["lr_initial"] == 0.1
+def test_a_rate_that_the_file_cannot_tell(refused, command, tmp_path, rest, sentence):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml(rest=rest))
+    refused(sentence, "preview", "--config", path)
+    status, output, _ = command("preview", "--config", path, "--lr_initial", 0.3)
+    assert status == 0
+    assert output.startswith("lr_initial=0.3; 10 epochs; lr_initial from --lr_initial\n")
 
 
 @pytest.mark.parametrize(
@@ -189,13 +244,11 @@ UNKNOWN = (
     "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, lr_min, "
     "lr_min_ratio, warmup, warmup_start_ratio, cycles, t_mult, peak_decay, interval or optimizers"
 )
-RATELESS = (
-    "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
-)
 ENDLESS = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
     "--t_max"
 )
+BEHIND = "{{}} must have a mapping behind <<, got something else in line {}; give one"
 IDLE = (
     "cycles must each get at least one unit of the planned 0, got 1 with t_mult=1; give fewer "
     "cycles or t_max="
@@ -234,6 +287,19 @@ MERGED = {
             yaml("{warmup: 1}"),
         ),
         (9, 1, 10),
+    ),
+    "merge key": (
+        (yaml("{<<: {t_max: 3, warmup: 1}, t_max: 2}"),),
+        (2, 1, 10),
+    ),
+    "aliases": (
+        (
+            (
+                f"trainer: {{callbacks: [{{class_path: {MONITOR}, init_args: &a {{}}}}, "
+                f"{{class_path: {PATH}, init_args: *a}}], max_epochs: 5}}\nmodel: {{lr: 1}}"
+            ),
+        ),
+        (None, 0, 5),
     ),
     "appended": (
         (
@@ -290,7 +356,7 @@ def test_flags_win_over_the_file(found):
         ("a: \x07", "{} must be YAML, got ReaderError; give a config"),
         (
             "? [a]\n: 1",
-            "{} must be YAML, got found unhashable key in line 1; give a config",
+            "{} must have texts as keys, got a list or mapping in line 1; give a config",
         ),
         (
             "a: 1\n---\nb: 1",
@@ -304,18 +370,11 @@ def test_flags_win_over_the_file(found):
         ),
         ("a: " + "x" * 10**6, "{} must be a config, got more than 1000000 characters; give one"),
         ("a: *b", "{} must be YAML, got found undefined alias 'b' in line 1; give a config"),
-        (
-            "a: &a [1]\nb: *a",
-            "{} must not repeat a list or mapping by an alias, got *a; write it out",
-        ),
-        (
-            "a: &a {b: *a}",
-            "{} must not repeat a list or mapping by an alias, got *a; write it out",
-        ),
-        (
-            "base: &base {t_max: 3}\nother: {<<: *base}",
-            "{} must not repeat a list or mapping by an alias, got *base; write it out",
-        ),
+        ("a: &a {b: *a}", "{} must be a config, got more than 50 levels; give one"),
+        ("a: &a {<<: *a}", "{} must be a config, got more than 50 levels; give one"),
+        ("a: &a {b: 1}\nc: {<<: [*a, x]}", BEHIND.format(2)),
+        ("a: {\n<<: x}", BEHIND.format(2)),
+        ("a: {<<: [[]]}", BEHIND.format(1)),
         (
             "trainer: {callbacks: null}",
             NONE,
@@ -388,16 +447,74 @@ def test_more_bad_files(refused, tmp_path):
     )
 
 
-def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path):
+ALIASED = f"""\
+trainer:
+  max_epochs: &length 8
+  callbacks:
+    - &monitor {{class_path: {MONITOR}, init_args: &nothing {{}}}}
+    - *monitor
+    - class_path: {PATH}
+      init_args: {{t_max: *length, warmup: 2}}
+model: {{lr: 0.1, more: &more [1, 2], again: [*more, *more], none: *nothing}}
+"""
+
+
+def test_aliases_of_lists_and_mappings(found):
+    made = found(ALIASED)
+    stored = made["parameters"]
+    assert (stored["t_max"], stored["warmup"], made["length"]) == (8, 2, 8)
+
+
+@pytest.mark.parametrize(
+    "merged",
+    [
+        "{<<: *all, t_max: 4}",
+        "{t_max: 4, <<: *all}",
+        "{<<: [*four, *all]}",
+        "{<<: {t_max: 4}, <<: *all, t_max: 4}",
+        "{<<: {<<: *all, t_max: 4}}",
+    ],
+)
+def test_merge_keys(found, merged):
+    shared = "all: &all {t_max: 3, warmup: 2}\nfour: &four {t_max: 4}\n"
+    stored = found(shared + yaml(merged))["parameters"]
+    assert (stored["t_max"], stored["warmup"]) == (4, 2)
+
+
+def bomb(first, levels, times):
+    """Return YAML in which each level holds the one before so many times."""
+    made = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * times)}]" for i in range(1, levels)]
+    return "\n".join([f"l0: &l0 {first}", *made, yaml()])
+
+
+MANY = "20000 values, aliases written out"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        (bomb("[lol]", 12, 9), MANY),
+        (bomb("lol", 12, 9), MANY),
+        (bomb("{a: 1}", 3, 300), MANY),
+        (bomb("{a: 1}", 3, 300).replace("[", "{<<: [").replace("]", "]}"), MANY),
+        (f"a: [{'1,' * 300_000}]", MANY),
+        (bomb("[lol]", 60, 1), "50 levels"),
+    ],
+    ids=["billion laughs", "texts", "two levels", "merged", "no alias", "deep"],
+)
+def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path, text, limit):
     path = tmp_path / "config.yaml"
-    levels = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]" for i in range(1, 12)]
-    path.write_text("\n".join(["l0: &l0 [lol]", *levels, yaml()]))
-    started = perf_counter()
-    refused(
-        f"{path} must not repeat a list or mapping by an alias, got *l0; write it out",
-        *("preview", "--config", path),
-    )
-    assert perf_counter() - started < 30  # it would take for ever
+    path.write_text(text)
+    tracemalloc.start()
+    try:
+        refused(f"{path} must be a config, got more than {limit}; give one", *PREVIEW, path)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # it would take all there is
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_config_may_be_large(found):
+    assert found(bomb("[lol]", 3, 95))["length"] == 10  # 95 * 95 * 2 values and a few
 
 
 def test_nothing_of_the_users_is_imported_or_built(found, tmp_path, monkeypatch):
@@ -415,7 +532,10 @@ def test_the_demos_config(command):
     config = "--config", "examples/lightning/config.yaml"
     status, output, _ = command("preview", *config, "--steps_per_epoch", 34)
     assert status == 0
-    assert output.startswith("lr_initial=0.003, lr_min=0.0001, warmup=0.05; 340 steps\n")
+    title = output.partition("┌")[0].split()
+    assert " ".join(title[:8]) == (
+        "lr_initial=0.003, lr_min=0.0001, warmup=0.05; 340 steps; lr_initial from model.lr"
+    )
     assert output.splitlines()[-8].split() == ["0", "85", "170", "255", "340"]
     # 17 updates of warmup, 1/18 of the peak in the first; then 0.0029 * (1 + cos) / 2 + 0.0001.
     assert [line.split() for line in output.splitlines()[-6:]] == [
@@ -482,10 +602,6 @@ def test_a_plan_registers_no_types():
     )
     rate, imported = done.stdout.splitlines()
     assert (float(rate), imported) == (pytest.approx(0.5), "set()")
-
-
-def test_a_flag_of_null_takes_the_optimizers_rate(found):
-    assert found(yaml(), arguments=["--lr_initial", "null"])["parameters"]["lr_initial"] == 0.1
 
 
 def test_a_subcommand_that_is_no_mapping(found):

@@ -268,6 +268,7 @@ def test_json(command):
             "t_mult": 1,
             "peak_decay": 1.0,
         },
+        "lr_initial_from": "--lr_initial",
         "interval": "step",
         "length": None,
         "rows": [

@@ -101,6 +101,43 @@ def test_several_configs_are_merged_as_the_cli_does(tmp_path, capsys, name):
     )
 
 
+class Choosing(Net):
+    """A model whose optimizer is an argument."""
+
+    def __init__(self, optimizer: cli.OptimizerCallable = torch.optim.SGD):
+        super().__init__()
+        self.made = optimizer
+
+    def configure_optimizers(self):
+        return self.made(self.parameters())
+
+
+ADAM = "{class_path: torch.optim.Adam, init_args: {lr: 0.02}}"
+
+
+@pytest.mark.parametrize(
+    ("model", "rest", "place"),
+    [
+        (Net, "model: {lr: 0.25}", "model.lr"),
+        (Net, f"optimizer: {ADAM}\nmodel: {{lr: 0.25}}", "optimizer.init_args.lr"),
+        (Choosing, f"model: {{optimizer: {ADAM}}}", "model.optimizer.init_args.lr"),
+    ],
+)
+def test_the_rate_is_that_of_the_optimizer_that_the_cli_builds(
+    tmp_path, capsys, model, rest, place
+):
+    config = tmp_path / "config.yaml"
+    ours_alone = f"cosine_callbacks.{FRAMEWORK}.CosineAnnealingCallback"
+    config.write_text(f"trainer: {{max_epochs: 2, callbacks: [{ours_alone}]}}\n{rest}\n")
+    run = made(model, Digits, [config], logger=False, limit_train_batches=1)
+    run.trainer.fit(run.model, run.datamodule)
+    capsys.readouterr()
+    assert main(["preview", "--json", "--config", str(config)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["lr_initial_from"] == place
+    assert [row["rate"] for row in found["rows"][:2]] == run.model.rates
+
+
 class Scheduled(Model):
     """A model with a scheduler of torch that moves at every step."""
 
