@@ -151,6 +151,24 @@ def test_a_rate_that_the_file_cannot_tell(refused, command, tmp_path, rest, sent
 
 
 @pytest.mark.parametrize(
+    ("written", "arguments", "rate", "place"),
+    [
+        ("{lr_initial: 0.2}", [], 0.2, "the callback's init_args"),
+        ("{lr_initial: 0.2}", ["--lr_initial", 3], 3.0, "--lr_initial"),
+        ("{lr_initial: 0.2}", ["--lr_min", 0.1], 0.2, "the callback's init_args"),
+        ("{lr_initial: 0.2}", ["--lr_initial", "null"], 0.1, "model.lr"),
+        ("{lr_initial: null}", [], 0.1, "model.lr"),
+        ("{}", ["--lr_initial", "null"], 0.1, "model.lr"),
+    ],
+)
+def test_the_callbacks_own_rate_comes_first_and_a_flag_before_it(
+    found, written, arguments, rate, place
+):
+    made = found(yaml(written), arguments=arguments)
+    assert (made["parameters"]["lr_initial"], made["lr_initial_from"]) == (rate, place)
+
+
+@pytest.mark.parametrize(
     ("written", "stored"),
     [
         ("t_max: 1", {"t_max": 1}),
@@ -496,11 +514,22 @@ MANY = "20000 values, aliases written out"
         (bomb("[lol]", 12, 9), MANY),
         (bomb("lol", 12, 9), MANY),
         (bomb("{a: 1}", 3, 300), MANY),
+        (bomb("[]", 3, 300), MANY),
+        (bomb(f"[{'1, ' * 200}]", 3, 100), MANY),
         (bomb("{a: 1}", 3, 300).replace("[", "{<<: [").replace("]", "]}"), MANY),
         (f"a: [{'1,' * 300_000}]", MANY),
         (bomb("[lol]", 60, 1), "50 levels"),
     ],
-    ids=["billion laughs", "texts", "two levels", "merged", "no alias", "deep"],
+    ids=[
+        "billion laughs",
+        "texts",
+        "two levels",
+        "empty lists",
+        "long lists",
+        "merged",
+        "no alias",
+        "deep",
+    ],
 )
 def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path, text, limit):
     path = tmp_path / "config.yaml"
