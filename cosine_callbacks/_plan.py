@@ -44,11 +44,12 @@ class Plan(NamedTuple):
         return self.length or horizon(self.cycles, endless=self.parameters.cycles is None)
 
     def title(self) -> str:
-        """Return the parameters that are not at their defaults, what they count, and the source."""
+        """Return the parameters that are not at their defaults, and what they count."""
         given = repr(self.parameters).removeprefix("Parameters(").removesuffix(")")
+        peak, comma, others = given.partition(", ")
+        source = f" from {self.source}" if self.configured else ""
         planned = f"{self.length} " if self.length else ""
-        source = f"; lr_initial from {self.source}" if self.configured else ""
-        return f"{given}; {planned}{self.interval}s{source}"
+        return f"{peak}{source}{comma}{others}; {planned}{self.interval}s"
 
 
 def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from cosine_callbacks._optional import required
@@ -10,11 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from cosine_callbacks._parameters import Cycles
 
 # More than a screen shows side by side, and few enough to be drawn at once however long the run.
 SAMPLES, BOUNDARIES = 600, 100
+# What the step between two ticks begins with.
+DIGITS = 1, 2, 5, 10
 
 
 def horizon(cycles: Cycles, *, endless: bool) -> int:
@@ -31,6 +35,19 @@ def samples(cycles: Cycles, until: int) -> list[int]:
     return sorted({*even, *(at for at in corners if at < until), until})
 
 
+def ticks(until: int, most: int) -> range:
+    """Return round positions from 0 to until, of which there are at most so many."""
+    steps = (digit * 10**k for k in count() for digit in DIGITS[:-1])
+    return range(0, until + 1, next(step for step in steps if until // step < most))
+
+
+def new_axes(figure: Figure) -> Axes:
+    """Return the Axes of an empty figure, with round positions for ticks."""
+    axes: Axes = figure.subplots()
+    axes.locator_params("x", integer=True, steps=DIGITS)
+    return axes
+
+
 def draw(
     rate: Callable[[int], float], cycles: Cycles, until: int, ax: Axes | None, unit: str = "e"
 ) -> Axes:
@@ -42,7 +59,7 @@ def draw(
     if ax is None:
         with required("matplotlib", "plot"):
             from matplotlib import pyplot as plt  # noqa: PLC0415 - numbers need no matplotlib
-        ax = plt.figure(layout="constrained").subplots()
+        ax = new_axes(plt.figure(layout="constrained"))
     at = samples(cycles, until)
     if cycles.warmup:
         ax.axvspan(0, min(cycles.warmup, until), color="0.92", label="warmup")

@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 import textwrap
+from bisect import bisect_left
 from dataclasses import fields
 from pathlib import Path
 from shutil import get_terminal_size
@@ -18,7 +19,8 @@ from cosine_callbacks._parameters import Parameters
 if TYPE_CHECKING:
     from cosine_callbacks._plan import Plan
 
-RESTARTS = 8
+# How many restarts people read, and how many a program may want.
+RESTARTS, LISTED = 8, 1000
 HEIGHT = 16
 WIDTH = 110  # of the title above a figure
 # For an output that knows no box drawing: its characters, and what stands for each.
@@ -33,20 +35,22 @@ class Row(NamedTuple):
     what: str
 
 
-def rows(plan: Plan) -> list[Row]:
-    """Return the rows that matter, in order."""
+def rows(plan: Plan, most: int) -> list[Row]:
+    """Return the rows that matter, in order, with the restarts of the run or the first of them."""
     ends, warmup = plan.cycles.ends, plan.cycles.warmup
     endless = plan.parameters.cycles is None
     single = not endless and len(ends) == 1
     marks = [(0, "start"), ((warmup + ends[0]) // 2, "middle" if single else "middle of cycle 1")]
     if warmup:
         marks.append((warmup, "end of warmup"))
-    restarts = ends[: RESTARTS + 1] if endless else ends[:-1][: RESTARTS + 1]
-    marks += [(end, f"restart {i}") for i, end in enumerate(restarts[:RESTARTS], 1)]
-    if len(restarts) > RESTARTS:
-        marks[-1] = (restarts[RESTARTS - 1], f"restart {RESTARTS}, ...")
     # Flags alone describe a run as long as the curve; of a config's run the length may be unknown.
-    if used := plan.length or (0 if endless or plan.configured else ends[-1]):
+    used = plan.length or (0 if endless or plan.configured else ends[-1])
+    restarts = ends if endless else ends[:-1]
+    within = bisect_left(restarts, used or plan.until + 1)
+    marks += [(end, f"restart {i}") for i, end in enumerate(restarts[: min(within, most)], 1)]
+    if within > most or (endless and not used):
+        marks[-1] = (marks[-1][0], f"{marks[-1][1]}, ...")
+    if used:
         marks.append((used - 1, "last used"))
     if not endless:
         marks += [(ends[-1], "t_max" if single else "end"), (ends[-1] + 1, "after")]
@@ -71,9 +75,8 @@ def picture(plan: Plan, width: int, marker: str) -> str:
     plt.plot(at, [plan.rate(e) / plan.peak for e in at], marker=marker)
     heights = [0.0, 0.25, 0.5, 0.75, 1.0]
     plt.yticks(heights, [f"{plan.peak * height:.3g}" for height in heights])
-    parts = max(1, width // 20)
-    ticks = sorted({plan.until * k // parts for k in range(parts + 1)})
-    plt.xticks(ticks, [str(tick) if tick < 10**7 else f"{tick:.4g}" for tick in ticks])
+    ticks = _plot.ticks(plan.until, max(2, width // 10))
+    plt.xticks(ticks, [str(tick) if plan.until < 10**7 else f"{tick:g}" for tick in ticks])
     plt.ylim(0, 1)
     return "\n".join(map(str.rstrip, plt.uncolorize(plt.build()).splitlines()))
 
@@ -86,7 +89,7 @@ def text(plan: Plan, width: int, encoding: str) -> str:
         drawn.encode(encoding)
     except UnicodeEncodeError:
         drawn = picture(plan, width, "*").translate(str.maketrans(BOX, PLAIN))
-    table = [(str(e), f"{rate:.6g}", what) for e, rate, what in rows(plan)]
+    table = [(str(e), f"{rate:.6g}", what) for e, rate, what in rows(plan, RESTARTS)]
     table.insert(0, (plan.interval, "rate", ""))
     wide = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = (f"{e:>{wide[0]}}  {rate:<{wide[1]}}  {what}".rstrip() for e, rate, what in table)
@@ -107,7 +110,7 @@ def save(plan: Plan, path: str) -> None:
         from matplotlib import rc_context  # noqa: PLC0415 - only this file needs it
         from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
     figure = Figure((8, 4), layout="constrained")
-    axes = _plot.draw(plan.rate, plan.cycles, plan.until, figure.subplots(), plan.interval)
+    axes = _plot.draw(plan.rate, plan.cycles, plan.until, _plot.new_axes(figure), plan.interval)
     axes.set_title("\n".join(textwrap.wrap(plan.title(), WIDTH)), fontsize="small")
     # No date, no random ids, no outlines of a font: the same curve is the same file.
     metadata = {"Date": None, "Creator": None} if path.endswith(".svg") else {}
@@ -127,7 +130,7 @@ def show(plan: Plan, *, as_csv: bool, as_json: bool) -> None:
             "lr_initial_from": plan.source,
             "interval": plan.interval,
             "length": plan.length,
-            "rows": [row._asdict() for row in rows(plan)],
+            "rows": [row._asdict() for row in rows(plan, LISTED)],
         }
         print(json.dumps(facts, indent=2))  # noqa: T201 - what the command is for
     else:

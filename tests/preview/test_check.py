@@ -164,6 +164,13 @@ FAULTS = {
         "step 204: 0.001097677 is logged, 0.001 planned, 9.77e-05 too high",
         TORCH,
     ),
+    # Up again from 150 to 260, and down: the way of the cosine alone.
+    "climbs after the end of a warmup": (
+        lambda e: warmed(e, 150, 40) if e < 150 else cosine(e - 40, 110),
+        [*BY_STEP, "--t_max", 150, "--warmup", 40],
+        "step 154: 0.001322654 is logged, 0.001 planned, 0.000323 too high",
+        TORCH,
+    ),
     "restarts after the end": (
         lambda e: held(e % 200, 200),
         [*BY_STEP, "--t_max", 200],
@@ -459,6 +466,15 @@ def test_the_first_entry_that_differs_counts_among_many(command, lightning):
     assert "; likely cause: none of the usual faults" in output
 
 
+def test_a_few_entries_decide_in_a_long_log(command, lightning):
+    # Of 4000 entries ten, late and no first ones, are not one step late.
+    path = lightning(lambda e: held(e - 1, 4000) * (1 + (3000 <= e < 3010)), steps=4000, every=1)
+    status, output, _ = command("check", path, *COMMON, "--t_max", 4000, "--interval", "step")
+    assert status == 1
+    assert f"{path}: lr-Adam differs first at step 4: " in output
+    assert "; likely cause: none of the usual faults" in output
+
+
 def test_a_t_max_that_only_later_epochs_tell(command, lightning):
     import numpy as np
 
@@ -503,7 +519,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, status)
 
 
 def test_a_log_of_100_mb_takes_no_memory(tmp_path):
-    path, count, beside = tmp_path / "metrics.csv", 50_000, "x" * 2000
+    path, count, beside = tmp_path / "metrics.csv", 250_000, "x" * 400
     with path.open("w") as file:
         file.write("epoch,lr-Adam,note,step\n")
         file.writelines(f",{held(e - 1, count)!r},{beside},{e}\n" for e in range(count))

@@ -71,6 +71,22 @@ def test_a_long_run_is_sampled_with_its_corners():
     assert drawn[10**9 - 1] < 1e-17
 
 
+@pytest.mark.parametrize("until", [2, 3, 22, 180, 200, 1_100, 240_000])
+def test_the_ticks_are_round(until):
+    axes = CosineAnnealing(0.1, 10).plot(until=until)
+    ticks = [tick for tick in axes.get_xticks() if tick <= until]
+    assert len(ticks) > 2
+    assert all(tick == int(tick) for tick in ticks)
+    assert f"{ticks[1]:e}"[:8] in {"1.000000", "2.000000", "5.000000"}
+
+
+def test_given_axes_keep_their_ticks():
+    axes = mpl.figure.Figure().subplots()
+    axes.set_xticks([0, 2.5, 7])
+    CosineAnnealing(0.1, 10).plot(axes, until=8)
+    assert [*axes.get_xticks()] == [0, 2.5, 7]
+
+
 @pytest.mark.parametrize(
     ("until", "error"), [(0, ValueError), (-1, ValueError), (2.5, ValueError), ("9", TypeError)]
 )

@@ -79,8 +79,9 @@ def test_the_plain_curve(command):
             [
                 "0 1 start",
                 "2 0.5 middle of cycle 1",
-                *(f"{4 * i} 1 restart {i}" for i in range(1, 8)),
-                "32 1 restart 8, ...",
+                "4 1 restart 1",
+                "8 1 restart 2",
+                "12 1 restart 3, ...",
             ],
         ),
         (
@@ -113,6 +114,46 @@ def test_the_rows_that_matter(command, arguments, rows):
     assert [" ".join(line.split()) for line in table_of(output).splitlines()[1:]] == rows
 
 
+ENDLESS = """\
+trainer:
+  max_epochs: {}
+  callbacks:
+    - class_path: cosine_callbacks.lightning.CosineAnnealingCallback
+      init_args: {}
+model: {{lr: 1}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("length", "written", "shown", "listed"),
+    [
+        (9, "{cycles: null, t_max: 4}", [4, 8], [4, 8]),
+        # The run ends with the cycle.
+        (8, "{cycles: null, t_max: 4}", [4], [4]),
+        (4, "{cycles: null, t_max: 4}", [], []),
+        (9, "{cycles: 5, t_max: 4}", [4, 8], [4, 8]),
+        (99, "{cycles: 3, t_max: 4}", [4, 8], [4, 8]),
+        (33, "{cycles: null, t_max: 4}", [*range(4, 33, 4)], [*range(4, 33, 4)]),
+        (37, "{cycles: null, t_max: 4}", [*range(4, 33, 4)], [*range(4, 37, 4)]),
+        (100, "{cycles: null, t_max: 1, t_mult: 2}", [1, 3, 7, 15, 31, 63], [1, 3, 7, 15, 31, 63]),
+        (10**12, "{cycles: null, t_max: 1}", [*range(1, 9)], [*range(1, 1001)]),
+        (10**12, "{cycles: 5000}", None, [10**12 // 5000 * i for i in range(1, 1001)]),
+        (-1, "{cycles: 12, t_max: 4}", [*range(4, 33, 4)], [*range(4, 48, 4)]),
+    ],
+)
+def test_the_restarts_are_those_of_the_run(command, tmp_path, length, written, shown, listed):  # noqa: PLR0913, PLR0917 - a table
+    config = tmp_path / "config.yaml"
+    config.write_text(ENDLESS.format(length, written))
+    _, output, _ = command("preview", "--config", config)
+    found = re.findall(r"^ *(\d+) .*\brestart \d+(, \.\.\.)?", output, re.MULTILINE)
+    assert [int(e) for e, _ in found] == (listed[:8] if shown is None else shown)
+    assert [bool(more) for _, more in found[-1:]] == [len(listed) > 8] * bool(found)
+    _, output, _ = command("preview", "--json", "--config", config)
+    rows = [row for row in json.loads(output)["rows"] if "restart" in row["what"]]
+    assert [row["e"] for row in rows] == listed
+    assert [row["what"].endswith(", ...") for row in rows[-1:]] == [length == 10**12] * bool(rows)
+
+
 def dots(output):
     """Return (column, row) of everything drawn between the axes, from the top left."""
     inside = [line for line in output.splitlines() if line.endswith("│")]
@@ -140,10 +181,34 @@ def test_the_axes_are_labelled(command):
     _, output, _ = command("preview", "--lr_initial", 3e-5, "--t_max", 1e9)
     ticks = [line.partition("┤")[0].strip() for line in output.splitlines() if "┤" in line]
     assert ticks == ["3e-05", "2.25e-05", "1.5e-05", "7.5e-06", "0"]
-    assert (
-        "\n         0            2.75e+08           5.5e+08         8.25e+08       1.1e+09"
-        in output
-    )
+    assert positions(output) == ["0", "2e+08", "4e+08", "6e+08", "8e+08", "1e+09"]
+
+
+def positions(output):
+    """Return what stands below the picture."""
+    below = output.partition("└")[2].splitlines()
+    assert below[0].count("┬") == len(below[1].split())
+    return below[1].split()
+
+
+@pytest.mark.parametrize(
+    ("until", "columns", "shown"),
+    [
+        (1, 80, [0, 1]),
+        (7, 80, [0, 1, 2, 3, 4, 5, 6, 7]),
+        (8, 80, [0, 2, 4, 6, 8]),
+        (339, 80, [0, 50, 100, 150, 200, 250, 300]),
+        (339, 40, [0, 100, 200, 300]),
+        (11, 40, [0, 5, 10]),
+        (11, 20, [0, 10]),
+        (1_100_000, 80, [0, 200_000, 400_000, 600_000, 800_000, 1_000_000]),
+    ],
+)
+def test_positions_are_round(command, monkeypatch, until, columns, shown):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    t_max = until - until // 11
+    _, output, _ = command("preview", "--lr_initial", 1, "--t_max", t_max)
+    assert positions(output) == [*map(str, shown)]
 
 
 @pytest.mark.parametrize("columns", [40, 80])
@@ -310,7 +375,7 @@ def test_it_imports_no_framework():
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml")])
-def test_files(command, tmp_path, suffix, begin):
+def test_the_same_curve_is_the_same_file(command, tmp_path, suffix, begin):
     pictures = [tmp_path / f"{name}.{suffix}" for name in "ab"]
     for picture in pictures:
         status, output, _ = command("preview", *SMALL, "--save", picture)
@@ -318,14 +383,77 @@ def test_files(command, tmp_path, suffix, begin):
         assert table_of(output) == TABLE
     assert pictures[0].read_bytes().startswith(begin)
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
-    if suffix == "svg":
-        drawn = pictures[0].read_text()
-        for text in (
-            "lr_initial=0.1, t_max=10, lr_min=0.001; epochs",
-            ">epoch<",
-            ">learning rate<",
-        ):
-            assert text in drawn
+
+
+# A warmup from 1/5 to e = 4, then the cosine to e = 20, and the floor up to e = 22.
+WARMED = ["--lr_initial", 0.1, "--t_max", 20, "--warmup", 4, "--lr_min", 0.02]
+
+# matplotlib leaves a twentieth of the rates' range above them.
+TOP = 0.1 + 0.08 / 20
+
+
+def warmed(e):
+    if e < 4:
+        return 0.02 + 0.08 * e / 4
+    return 0.06 + 0.04 * math.cos(math.pi * min(e - 4, 16) / 16)
+
+
+def numbers(path):
+    return [float(number) for number in re.findall(r"-?[\d.]+", path)]
+
+
+def test_the_svg_shows_the_curve(command, tmp_path):
+    picture = tmp_path / "curve.svg"
+    assert command("preview", *WARMED, "--save", picture)[0] == 0
+    drawn = picture.read_text()
+    inside = re.search(r'id="patch_2">\s*<path d="([^"]*)"', drawn)[1]
+    left, right = min(numbers(inside)[::2]), max(numbers(inside)[::2])
+    top, bottom = min(numbers(inside)[1::2]), max(numbers(inside)[1::2])
+    (curve,) = re.findall(r'<path d="([^"]*)"[^>]*stroke: #1f77b4', drawn)
+    points = numbers(curve)
+    at = [(x - left) / (right - left) * 22 for x in points[::2]]
+    assert at == pytest.approx([*range(23)], abs=1e-3)
+    rates = [(bottom - y) / (bottom - top) * TOP for y in points[1::2]]
+    assert rates == pytest.approx([warmed(e) for e in range(23)], abs=1e-5)
+    ticks = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    title = "lr_initial=0.1, t_max=20, lr_min=0.02, warmup=4; epochs"
+    assert {title, "epoch", "learning rate", "warmup", "0", "5", "10", "15", "20"} <= {*ticks}
+
+
+def test_the_png_shows_the_curve(command, tmp_path):
+    from matplotlib.image import imread
+
+    picture = tmp_path / "curve.png"
+    assert command("preview", *WARMED, "--save", picture)[0] == 0
+    drawn = imread(picture)[..., :3]
+    blue = abs(drawn - [0x1F / 255, 0x77 / 255, 0xB4 / 255]).max(axis=2) < 0.02
+    black = drawn.max(axis=2) < 0.5
+    # The frame is the longest lines.
+    left, right = (black.sum(axis=0) > black.shape[0] / 2).nonzero()[0][[0, -1]]
+    top, bottom = (black.sum(axis=1) > black.shape[1] / 2).nonzero()[0][[0, -1]]
+    seen = 0
+    for column in range(left + 8, right - 8):
+        heights = blue[top:bottom, column].nonzero()[0]
+        if len(heights):
+            e = (column - left) / (right - left) * 22
+            rate = (bottom - top - heights.mean()) / (bottom - top) * TOP
+            assert rate == pytest.approx(warmed(e), abs=0.004)
+            seen += 1
+    assert seen > (right - left) * 0.9
+
+
+def test_a_long_title_has_several_lines(command, tmp_path):
+    picture = tmp_path / "curve.svg"
+    flags = "--lr_min_ratio 0.015625 --warmup 0.015625 --warmup_start_ratio 0.015625 --cycles 3"
+    command(
+        *("preview", "--lr_initial", 0.1, "--t_max", 1000, "--save", picture),
+        *(*flags.split(), "--t_mult", 2, "--peak_decay", 0.015625),
+    )
+    shown = re.findall(r"<text[^>]*>([^<]*)</text>", picture.read_text())
+    title = [text for text in shown if "=" in text or "epochs" in text]
+    assert " ".join(title).endswith(" t_mult=2, peak_decay=0.015625; epochs")
+    assert len(title) == 2
+    assert max(map(len, title)) <= 110
 
 
 @pytest.mark.parametrize("name", ["curve.jpg", "curve", "png", "curve.PNG"])
@@ -346,8 +474,3 @@ def test_a_peak_at_the_edge_of_what_floats_hold(command):
     status, output, complaint = command("preview", "--lr_initial", 1e308, "--t_max", 10)
     assert (status, complaint) == (0, "")
     assert re.search(r"^ +5 +5e\+307 +middle$", output, re.MULTILINE)
-
-
-def test_positions_are_whole_numbers(command):
-    _, output, _ = command("preview", "--lr_initial", 1, "--t_max", 100_000)
-    assert re.search(r"^ +0 .* 110000$", output, re.MULTILINE)
