@@ -58,12 +58,16 @@ def parser() -> ArgumentParser:
     preview.add_argument(
         "--save", metavar="FILE", default=SUPPRESS, help="draw the curve into FILE.png or FILE.svg"
     )
-    preview.add_argument("--csv", action="store_true", help="print every position as CSV")
-    preview.add_argument("--json", action="store_true", help="print what matters as JSON")
+    form = preview.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print every position as CSV")
+    form.add_argument("--json", action="store_true", help="print what matters as JSON")
     check = command(
-        "Say whether a run used the planned learning rate: exit status 0 if it did, 1 if not."
+        "Say whether a run used the planned learning rate: exit status 0 if it did, 1 if not, 2 if "
+        "that cannot be told."
     )
-    check.add_argument("log", help="CSV file of Lightning or Keras, or TensorBoard events")
+    check.add_argument(
+        "log", help="CSV file of Lightning or Keras, or a TensorBoard event file or folder of such"
+    )
     check.add_argument(
         "--column", metavar="NAME", default=SUPPRESS, help="the rate to check, if there are several"
     )

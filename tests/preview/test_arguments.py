@@ -106,6 +106,7 @@ def test_values(refused, arguments, sentence):
         (f"{GOOD} --gamma 1", "--gamma"),
         (f"{GOOD} --lr_ini 1", "--lr_ini"),
         (f"{GOOD} extra", "extra"),
+        (f"{GOOD} --csv --json", "--json"),
         (f"{GOOD} --warmup", "--warmup"),
         ("check --t_max 10", "log"),
     ],
