@@ -129,6 +129,16 @@ def _table(path: str, wanted: str | None) -> Log:
     return Log(name, unit, entries)
 
 
+def _number(value: Any, make_ndarray: Callable[[Any], Any]) -> Any:
+    """Return a number as torch and Keras write it, None for a picture, a text and the like."""
+    if value.HasField("simple_value"):
+        return value.simple_value
+    if not value.HasField("tensor") or value.tensor.tensor_shape.dim:
+        return None
+    only = make_ndarray(value.tensor).item()
+    return None if isinstance(only, bytes) else only
+
+
 def _events(path: str, wanted: str | None) -> Log:
     # TensorBoard imports TensorFlow where it finds one, which takes seconds and talks of hardware,
     # unless this module says that it is built without.
@@ -147,15 +157,10 @@ def _events(path: str, wanted: str | None) -> Log:
         file.open("rb").close()  # the loader has no words for a file that is missing
         for event in LegacyEventFileLoader(str(file)).Load():
             for value in event.summary.value:
-                if value.HasField("simple_value"):  # of torch
-                    number = value.simple_value
-                elif value.HasField("tensor") and not value.tensor.tensor_shape.dim:  # of Keras
-                    number = make_ndarray(value.tensor).item()
-                else:
-                    continue  # a picture or the like
-                steps, numbers = found.setdefault(value.tag, (array("q"), array("d")))
-                steps.append(event.step)
-                numbers.append(number)
+                if (number := _number(value, make_ndarray)) is not None:
+                    steps, numbers = found.setdefault(value.tag, (array("q"), array("d")))
+                    steps.append(event.step)
+                    numbers.append(number)
     name = _pick(path, found, wanted)
 
     def entries() -> Iterator[tuple[int, float]]:

@@ -29,12 +29,13 @@ def by_keras(tag, value):
 
 
 def kept(path, rates, first=0, tag="lr-SGD", form=by_torch):
-    """Write events of a rate, a loss that is not finite, and a picture."""
+    """Write events of a rate, of a loss that is not finite, and of what is no number."""
     writer = EventFileWriter(str(path), filename_suffix=f".{first}")
     for step, rate in enumerate(rates, first):
         values = [
             form(tag, rate),
             form("loss", float("nan")),
+            Summary.Value(tag="keras", tensor=make_tensor_proto("the model as JSON")),
             Summary.Value(tag="weights", tensor=make_tensor_proto([1.0, 2.0])),
             Summary.Value(tag="picture", image=Summary.Image(height=1, width=1)),
         ]
@@ -177,7 +178,7 @@ def test_bad_events(command, tmp_path):
         "have one rate lr-* or learning_rate, got several, ['lr-Adam', 'lr-SGD']; give --column "
         "one of them"
     )
-    for absent in ("accuracy", "picture", "weights"):
+    for absent in ("accuracy", "keras", "picture", "weights"):
         assert refused(folder, "--column", absent) == (
             f"have one rate {absent}, got ['loss', 'lr-Adam', 'lr-SGD']; give the log of a run"
         )
