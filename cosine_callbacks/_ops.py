@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import math
-import operator
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._parameters import LAST_POSITION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
-class Ops(NamedTuple):
+@dataclass(slots=True, eq=False, repr=False)
+class Ops:
     """The operations that Python numbers, arrays and graph tensors do not share.
 
-    `ratio` divides two positions, `rank` says how many of the sorted `ends` are at or before e,
-    `take` reads a table at an index, `power` raises a Python float to an index.
+    `clip` limits a position or index to [0, high], `real` makes a float of a position or a truth,
+    `cycle` says in which cycle e lies, where that starts and where it ends, `power` raises a Python
+    float to an index.
     """
 
     sin: Callable[[Any], Any]
     where: Callable[[Any, Any, Any], Any]
-    minimum: Callable[[Any, Any], Any]
-    maximum: Callable[[Any, Any], Any]
-    ratio: Callable[[Any, Any], Any]
-    rank: Callable[[Any, Any], Any]
-    take: Callable[[Any, Any], Any]
+    clip: Callable[[Any, int], Any]
+    real: Callable[[Any], Any]
+    cycle: Callable[[Any, Any], tuple[Any, Any, Any]]
     power: Callable[[Any, Any], Any]
+
+
+def _cycle(ends: Sequence[int], e: float) -> tuple[int, int, int]:
+    i = bisect_right(ends, e, hi=len(ends) - 1)
+    return i, ends[i - 1] if i else 0, ends[i]
 
 
 SCALAR = Ops(
     sin=math.sin,
     where=lambda condition, then, otherwise: then if condition else otherwise,
-    minimum=min,
-    maximum=max,
-    ratio=lambda a, b: float(a) / float(b),  # as arrays divide, also beyond 2**53
-    rank=bisect_right,
-    take=operator.getitem,
+    clip=lambda i, high: 0 if i < 0 else high if i > high else i,  # noqa: FURB136 - min costs more
+    real=float,  # before a division: beyond 2**53 arrays divide floats too
+    cycle=_cycle,
     power=pow,
 )
 
 
 def array_ops(np: Any) -> Ops:
     """Return the operations on arrays; NumPy is passed in, for no room here imports it."""
+
+    def cycle(ends: Sequence[int], e: Any) -> tuple[Any, Any, Any]:
+        i = np.searchsorted(ends[:-1], e, side="right")
+        return i, np.take((0, *ends), i), np.take(ends, i)
+
     return Ops(
         sin=np.sin,
         where=np.where,
-        minimum=np.minimum,
-        maximum=np.maximum,
-        ratio=np.true_divide,
-        rank=lambda ends, e: np.searchsorted(ends, e, side="right"),
-        take=np.take,
+        clip=lambda i, high: np.clip(i, 0, high),
+        real=lambda number: number,  # a division makes floats
+        cycle=cycle,
         power=np.float_power,  # np.power is an ulp off on some processors
     )
 
@@ -59,7 +65,9 @@ def array_ops(np: Any) -> Ops:
 def array_position(e: Any, np: Any) -> Any:
     """Return the positions as float64 or int64; TypeError for any other kind of array."""
     if e.dtype.kind == "f":
-        return e.astype(np.float64)
+        return e.astype(np.float64, copy=False)
     if e.dtype.kind not in "iu":
         raise TypeError(f"e must hold integers or floats, got dtype {e.dtype}; convert it first")
-    return np.minimum(e, e.dtype.type(min(LAST_POSITION, np.iinfo(e.dtype).max))).astype(np.int64)
+    if e.dtype == np.uint64:
+        e = np.minimum(e, np.uint64(LAST_POSITION))
+    return e.astype(np.int64, copy=False)

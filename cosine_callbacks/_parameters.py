@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import KW_ONLY, Field, dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 LAST_POSITION = 2**63 - 1
 
 
-class Cycles(NamedTuple):
+@dataclass(slots=True)
+class Cycles:
     """Cycles laid out in whole units: where each ends, and how the first one warms up.
 
     `ends` is a `range` where all cycles are equally long: then no table is needed, however many.
+    What `ends` and `warmup` say at every update is kept beside them: its `first` and last entry
+    (`end`), and `rest`, what the warmup leaves of the first cycle.
     """
 
     ends: Sequence[int]
+    first: int
+    end: int
     warmup: int
+    rest: float
     warmup_start: float
     peak_decay: float
 
@@ -207,7 +213,9 @@ class Parameters:
                 f"got {self.warmup}; shorten warmup or lengthen t_max"
             )
         start = self.warmup_start_ratio
-        return Cycles(ends, warmup, 1 / (warmup + 1) if start is None else start, self.peak_decay)
+        start = 1 / (warmup + 1) if start is None else start
+        rest = float(ends[0] - warmup)
+        return Cycles(ends, ends[0], ends[-1], warmup, rest, start, self.peak_decay)
 
     def _repeat(self, first: int, most: float, last: int) -> Sequence[int]:
         if self.t_mult == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # noqa: TID251 - likewise
 
 
+HALF_PI = math.pi / 2
+# So many values of an array at a time stay in the processor's cache: half the time for long ones.
+BLOCK = 2**15
+
+
 def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
     """Return (w, on) for position e: the rate there is `mix(floor * on, peak, w)`.
 
@@ -30,36 +35,35 @@ def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
     arrays and graph tensors. w in [0, 1] is how far the rate stands above the floor;
     `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
     """
-    ends, warmup, warmup_start, peak_decay = cycles
-    e = ops.maximum(ops.minimum(e, ends[-1]), 0)
-    i, end, span = 0, ends[0], ends[0] - warmup
-    last = len(ends) - 1
-    if last:
+    first, end, warmup, ends = cycles.first, cycles.end, cycles.warmup, cycles.ends
+    e = ops.clip(e, end)
+    i, left, span = 0, end - e, cycles.rest
+    if end != first:
         if isinstance(ends, range):
-            i = ops.minimum(e // ends.step, last)
-            # Beyond 2**53 a float array rounds (i + 1) * step, yet inf must be the end.
-            end = ops.where(e < ends[-1], (i + 1) * ends.step, e)
-            span = ends.step - ops.where(i == 0, warmup, 0)
+            i, span = ops.clip(e // first, len(ends) - 1), float(first)
+            left = ops.where(e >= end, 0, first - e % first)
         else:
-            i = ops.minimum(ops.rank(ends, e), last)
-            start, end = ops.take(ends, ops.maximum(i - 1, 0)), ops.take(ends, i)
-            span = end - ops.where(i == 0, warmup, start)
-    # The half-angle form: end - e is exact and nothing cancels near the floor.
-    root = ops.sin(math.pi / 2 * ops.ratio(end - e, span))
+            i, start, end = ops.cycle(ends, e)
+            left, span = end - e, ops.real(end - start)
+        if warmup:
+            span = ops.where(e < first, cycles.rest, span)
+    # The half-angle form: what is left is exact and nothing cancels near the floor.
+    root = ops.sin(HALF_PI * (ops.real(left) / span))
     w = root * root
-    if peak_decay != 1.0:
-        w = w * ops.power(peak_decay, i)
+    if cycles.peak_decay != 1.0:
+        w = w * ops.power(cycles.peak_decay, i)
     if not warmup:
         return w, 1.0
-    rising = e < warmup
-    ramp = warmup_start + (1.0 - warmup_start) * ops.ratio(e, warmup)
-    return ops.where(rising, ramp, w), ops.where(rising, 0.0, 1.0)
+    risen = e >= warmup
+    ramp = cycles.warmup_start + (1.0 - cycles.warmup_start) * (ops.real(e) / float(warmup))
+    return ops.where(risen, w, ramp), ops.real(risen)
 
 
 def mix(floor: Any, peak: Any, w: Any, ops: Ops = SCALAR) -> Any:
     """Return the rate that stands the part w above the floor; both ends are exact."""
-    # floor + (peak - floor) misses the peak by an ulp, either way, for 1.7 % of all pairs.
-    return ops.where(w >= 1.0, peak, ops.minimum(peak, floor + (peak - floor) * w))
+    # floor + (peak - floor) misses the peak by an ulp, either way, for 1.7 % of all pairs. For any
+    # w < 1 the sum is at least half an ulp smaller before it is rounded: never above the peak.
+    return ops.where(w >= 1.0, peak, floor + (peak - floor) * w)
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,24 +131,33 @@ class CosineAnnealing(Parameters):
             TypeError: e is not a number, or an array of another kind.
             ValueError: e is nan, or infinite with cycles=None.
         """
-        np = sys.modules.get("numpy")
-        if np is not None and isinstance(e, np.ndarray) and e.ndim:
-            ops = array_ops(np)
-            e = array_position(np.asarray(e), np)
-            endless = (e == math.inf).any()
-        else:
-            ops = SCALAR
+        if type(e) is not int:  # the kind that loops count in needs no check
+            np = sys.modules.get("numpy")
+            if np is not None and isinstance(e, np.ndarray) and e.ndim:
+                return self._rates(array_position(np.asarray(e), np), np)
             e = number("e", e)
             if e != e:  # noqa: PLR0124 - math.isnan overflows on large ints
                 raise ValueError(
                     "e must be a position, got nan; give the finished epochs or updates"
                 )
-            endless = e == math.inf
+            self._refuse_endless(e == math.inf)
+        floor, cycles = self._floor_and_cycles
+        w, on = weight(cycles, e)
+        return mix(floor * on, self.lr_initial, w)
+
+    def _rates(self, e: Any, np: Any) -> Any:
+        self._refuse_endless(e.dtype.kind == "f" and (e == math.inf).any())
+        floor, cycles = self._floor_and_cycles
+        ops, flat, rates = array_ops(np), e.reshape(-1), np.empty(e.size)
+        for start in range(0, e.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            w, on = weight(cycles, flat[block], ops)
+            rates[block] = mix(floor * on, self.lr_initial, w, ops)
+        return rates.reshape(e.shape)
+
+    def _refuse_endless(self, endless: bool) -> None:  # noqa: FBT001 - it is all that it is told
         if endless and self.cycles is None:
             raise ValueError("e must be finite with cycles=None, got inf; give a number of cycles")
-        floor, cycles = self._floor_and_cycles
-        w, on = weight(cycles, e, ops)
-        return mix(floor * on, self.lr_initial, w, ops)
 
     @overload
     def factor(self, e: float) -> float: ...
@@ -196,6 +209,10 @@ class CosineAnnealing(Parameters):
         return cls(**parameters)
 
 
+# Of plain numbers alone: True would be the same key as 1, and an array has no hash.
+_known = lru_cache(CosineAnnealing)
+
+
 @overload
 def cosine_annealing(e: float, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> float: ...
 @overload
@@ -224,4 +241,5 @@ def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: i
         >>> round(cosine_annealing(5, lr_initial=0.1, lr_min=0.001, t_max=10), 12)
         0.0505
     """
-    return CosineAnnealing(lr_initial, t_max, lr_min)(e)
+    usual = type(lr_initial) is type(lr_min) is float and type(t_max) is int
+    return (_known if usual else CosineAnnealing)(lr_initial, t_max, lr_min)(e)

@@ -42,36 +42,33 @@ def _graph_ops(dtype: str, position: str, cycles: int) -> Ops:
     """Return the operations on tensors: positions and rates each keep the dtype given here."""
 
     def tensor(value: Any) -> Any:
-        # Left to Keras, an int becomes floatx where that is bfloat16, and so may a float.
-        if isinstance(value, int | float):
-            return ops.convert_to_tensor(value, position if isinstance(value, int) else dtype)
+        # Left to Keras, a number becomes floatx, which may be bfloat16.
+        if isinstance(value, int):
+            return ops.convert_to_tensor(value, position)
+        if isinstance(value, float) and keras.config.floatx() != dtype:
+            return ops.convert_to_tensor(value, dtype)
         return value
 
     def where(condition: Any, then: Any, otherwise: Any) -> Any:
         return ops.where(condition, tensor(then), tensor(otherwise))
 
-    def minimum(a: Any, b: Any) -> Any:
-        return ops.minimum(tensor(a), tensor(b))
+    def clip(i: Any, high: int) -> Any:
+        return ops.clip(i, 0, high)
 
-    def maximum(a: Any, b: Any) -> Any:
-        return ops.maximum(tensor(a), tensor(b))
+    def real(number: Any) -> Any:
+        return float(number) if isinstance(number, int) else ops.cast(number, dtype)
 
-    def ratio(part: Any, whole: Any) -> Any:
-        whole = float(whole) if isinstance(whole, int) else ops.cast(whole, dtype)
-        return ops.cast(part, dtype) / whole
-
-    def rank(ends: tuple[int, ...], e: Any) -> Any:
-        passed = ops.less_equal(_table(ends, position), ops.expand_dims(e, -1))
-        return ops.sum(ops.cast(passed, position), axis=-1)
-
-    def take(ends: tuple[int, ...], i: Any) -> Any:
-        return ops.take(_table(ends, position), i)
+    def cycle(ends: tuple[int, ...], e: Any) -> tuple[Any, Any, Any]:
+        bounds = ops.convert_to_tensor(_table((0, *ends), position))
+        begun = ops.cast(ops.less_equal(bounds[:-1], ops.expand_dims(e, -1)), position)
+        start, end = (ops.max(each * begun, axis=-1) for each in (bounds[:-1], bounds[1:]))
+        return ops.sum(begun, axis=-1) - 1, start, end
 
     def power(base: float, i: Any) -> Any:
         side, low, high = _powers(base, cycles, dtype)
         return ops.take(low, i % side) * ops.take(high, i // side)
 
-    return Ops(ops.sin, where, minimum, maximum, ratio, rank, take, power)
+    return Ops(ops.sin, where, clip, real, cycle, power)
 
 
 @keras.saving.register_keras_serializable(package="cosine_callbacks")
@@ -150,12 +147,14 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        self._floor = self._curve.floor(self._curve.lr_initial)
+        peak = self._curve.lr_initial
+        self._ends = self._curve.floor(peak), peak
         self._cycles = self._curve.layout(last=LAST_STEP)
         self._accumulation = whole("gradient_accumulation_steps", gradient_accumulation_steps)
         self._steps_per_epoch = steps_per_epoch
         if steps_per_epoch is not None:
             self._steps_per_epoch = whole("steps_per_epoch", steps_per_epoch)
+        self._unit = self._steps_per_epoch or self._accumulation
         keras.name_scope(name)  # refuses a bad name now, not in the first step
         self.name = name
 
@@ -182,9 +181,12 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 position, step = "int32", ops.cast(step, "int32")
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
             graph = _graph_ops(dtype, position, len(self._cycles.ends))
-            e = step // (self._steps_per_epoch or self._accumulation)
+            e = step // self._unit if self._unit > 1 else step
             w, on = weight(self._cycles, e, graph)
-            return mix(self._floor * on, self._curve.lr_initial, w, graph)
+            # As tensors hold them: the difference of the doubles could lift a rate over the peak.
+            held = keras.backend.standardize_dtype(w.dtype)
+            floor, peak = (float(np.asarray(rate, held)) for rate in self._ends)
+            return mix(floor * on, peak, w, graph)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, in plain JSON types."""

@@ -114,6 +114,20 @@ def test_the_bare_formula_takes_arrays():
     same(rates, [0.1, pytest.approx(0.06, rel=1e-15), 0.02, 0.02])
 
 
+def test_the_bare_formula_takes_0d_arrays_as_arguments():
+    rate, floor, length = np.array(0.1), np.array(0.02), np.array(10)
+    assert cosine_annealing(10, lr_initial=rate, lr_min=floor, t_max=length) == 0.02
+
+
+def test_long_arrays():
+    """They are computed in blocks: no border between two may show."""
+    schedule = CosineAnnealing(0.1, 40_000, 0.001, warmup=1000, cycles=2, peak_decay=0.5)
+    es = np.arange(-1, 80_001).reshape(-1, 2)[::-1]
+    rates = schedule(es)
+    assert rates.shape == es.shape
+    same(rates.ravel(), [schedule(e) for e in es.ravel().tolist()])
+
+
 @pytest.mark.parametrize(
     "e",
     [

@@ -150,6 +150,7 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
 @pytest.mark.parametrize("value", [0, -1, nan, inf, True, "10", [10]], ids=repr)
 def test_t_max_of_the_bare_formula(value):  # M1
     error = ValueError if type(value) in (int, float) else TypeError
+    cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and remembered
     refused(error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value))
 
 

@@ -188,6 +188,26 @@ def test_units():
     assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)  # C3
 
 
+@pytest.mark.parametrize("floatx", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("peak", "floor"),
+    [
+        (0.4445720137441175, 0.44457166767031653),
+        (0.4383116209664746, 0.4383113076506103),
+        (0.6897629116729176, 0.6897623247051006),
+    ],
+)
+def test_no_rate_lies_above_the_peak(floatx, peak, floor):
+    """In float32 the floor and the difference of these doubles add up to more than the peak."""
+    try:
+        keras.config.set_floatx(floatx)
+        rates = CosineAnnealingSchedule(peak, 2**20, floor)(ops.arange(3000, dtype="int32"))
+    finally:
+        keras.config.set_floatx("float32")
+    rates = ops.convert_to_numpy(rates)
+    assert rates.max() == rates[0] == np.asarray(peak, rates.dtype)
+
+
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("options", [{}, {"warmup": 30}, {"cycles": 3, "peak_decay": 0.5}], ids=str)
 def test_h3_half_precision_changes_nothing(floatx, options):
