@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from cosine_callbacks._parameters import Parameters
 
+# A tensor's count of its in-place writes; torch has no public name for it.
+_writes = attrgetter("_version")
+
 
 class ParamGroups:
     """What we know of one optimizer's groups; the groups themselves are passed in at each call.
@@ -23,8 +27,7 @@ class ParamGroups:
 
     Attributes:
         index: Index of the optimizer in `trainer.optimizers`.
-        bases: The peak rate of each group.
-        floors: The floor of each group.
+        curves: The floor and the peak rate of each group.
         count: Updates this optimizer has done, where we count them ourselves.
         position: The position whose rates were written last.
     """
@@ -39,60 +42,87 @@ class ParamGroups:
     ) -> None:
         """Check every floor; ValueError naming the group if one lies above its base."""
         self.index = index
-        self.bases = bases
         self.count = count
         self.position = -1
         self._parameters = parameters
         # Where the resumed run held a group at its rate, `_adopt` had found it below the floor.
         held = [base == floor for base, floor in zip(bases, saved_floors, strict=False)]
         held += [False] * (len(bases) - len(held))
-        self.floors = [
+        floors = [
             base
             if held[k]
             else self._floor(base, f"the rate of param group {k} of optimizer {index}")
             for k, base in enumerate(bases)
         ]
+        # Groups with the same curve share the tuple: `write` computes one rate for a row of them.
+        shared: dict[tuple[float, float], tuple[float, float]] = {}
+        curves = zip(floors, bases, strict=True)
+        self.curves = [shared.setdefault(curve, curve) for curve in curves]
         self._weight = (1.0, 1.0)
-        self._written: list[Any] = []  # what `_mark` said of each rate after our last write
+        # Each rate as we left it, and of those that are tensors the count of in-place writes.
+        self._written: list[Any] = []
+        self._versions: dict[int, int] = {}
 
     def _floor(self, base: float, owner: str) -> float:
         # A group at rate 0 is frozen, on purpose: it has no curve and so no floor above it.
         return self._parameters.floor(base, owner) if base else 0.0
 
     def take_over(self, groups: list[dict[str, Any]]) -> None:
-        """Note the base in each group as torch's schedulers do; whatever the rates are now is ours.
-
-        A rate that is a tensor is often one object for all groups and the caller: clone it.
-        """
-        self._written = []
-        for group, base in zip(groups, self.bases, strict=True):
+        """Note the base in each group as torch's schedulers do; their present rates are ours."""
+        self._written = [None] * len(groups)
+        for k, (group, (_, base)) in enumerate(zip(groups, self.curves, strict=True)):
             group["initial_lr"] = base
-            if isinstance(group["lr"], Tensor):
-                group["lr"] = group["lr"].detach().clone()
-            self._written.append(_mark(group["lr"]))
+            self._note(k, group)
 
     def write(self, groups: list[dict[str, Any]], weight: tuple[float, float], at: int) -> None:
         """Write the rates of this weight, which stands for position `at`, into the groups."""
         w, on = weight
-        if len(groups) != len(self.bases):
+        curves, written, versions = self.curves, self._written, self._versions
+        if len(groups) != len(curves):
             self._resize(len(groups))
+        # Before any is written: an owner may have set a group to the tensor of another one.
+        if versions:
+            self._look(groups)
+        curve = rate = None
         for k, group in enumerate(groups):
-            if _mark(group["lr"]) != self._written[k]:
-                self._adopt(k, group)
-        # Only now: an owner may have set a group to the tensor of another one.
-        for k, group in enumerate(groups):
-            rate = mix(self.floors[k] * on, self.bases[k], w)
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
+            if group["lr"] is not written[k]:
+                self._look(groups)
+            if curves[k] is not curve:
+                floor, base = curve = curves[k]
+                rate = mix(floor * on, base, w)
+            if versions and k in versions:
+                versions[k] = _writes(group["lr"].fill_(rate))
             else:
-                group["lr"] = rate
-            self._written[k] = _mark(group["lr"])
+                group["lr"] = written[k] = rate
         self._weight = weight
         self.position = at
 
+    def _look(self, groups: list[dict[str, Any]]) -> None:
+        """Adopt every group whose rate is not as we left it.
+
+        A tensor is told by its identity and its count of in-place writes: reading its value would
+        wait for the device.
+        """
+        for k, group in enumerate(groups):
+            rate, ours = group["lr"], self._written[k]
+            if rate is ours and (k not in self._versions or _writes(rate) == self._versions[k]):
+                continue
+            if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
+                self._adopt(k, group)
+            self._note(k, group)
+
+    def _note(self, k: int, group: dict[str, Any]) -> None:
+        """Take the group's present rate for one that we have written."""
+        self._versions.pop(k, None)
+        if isinstance(group["lr"], Tensor):
+            # Often one object for all groups and the caller.
+            group["lr"] = group["lr"].detach().clone()
+            self._versions[k] = _writes(group["lr"])
+        self._written[k] = group["lr"]
+
     def _resize(self, length: int) -> None:
-        new = max(0, length - len(self.bases))
-        self.bases[length:] = self.floors[length:] = [0.0] * new
+        new = max(0, length - len(self.curves))
+        self.curves[length:] = [(0.0, 0.0)] * new
         self._written[length:] = [None] * new
 
     def _adopt(self, k: int, group: dict[str, Any]) -> None:
@@ -100,8 +130,6 @@ class ParamGroups:
 
         That was its rate at the position written last, so the base follows from the weight there.
         """
-        if isinstance(group["lr"], Tensor):
-            group["lr"] = group["lr"].detach().clone()
         rate = float(group["lr"])
         w, on = self._weight
         low = self._parameters.lr_min * on
@@ -114,17 +142,8 @@ class ParamGroups:
                 f"lr_min={self._parameters.lr_min} and is held there; give lr_min_ratio= instead",
                 stacklevel=2,
             )
-            base = rate if on else base
-            self.floors[k] = base
+            floor = base = rate if on else base
         else:
-            self.floors[k] = self._floor(base, "its rate")
-        self.bases[k] = group["initial_lr"] = base
-
-
-def _mark(rate: Any) -> Any:
-    """Return what tells a rate that we wrote from one that somebody wrote since.
-
-    A tensor is told by its identity and its count of in-place writes: reading its value would wait
-    for the device.
-    """
-    return (id(rate), rate._version) if isinstance(rate, Tensor) else rate  # noqa: SLF001
+            floor = self._floor(base, "its rate")
+        self.curves[k] = floor, base
+        group["initial_lr"] = base

@@ -32,13 +32,18 @@ def state_of(
     shape = {name: getattr(parameters, name) for name in _SHAPE}
     return {
         "interval": interval,
-        "t_max": cycles.ends[0],
-        "planned": cycles.ends[-1] if filled else 0,
+        "t_max": cycles.first,
+        "planned": cycles.end if filled else 0,
         **shape,
         "warmup": cycles.warmup,
         "epochs": epochs,
         "optimizers": [
-            {"index": d.index, "bases": [*d.bases], "floors": [*d.floors], "count": d.count}
+            {
+                "index": d.index,
+                "bases": [base for _, base in d.curves],
+                "floors": [floor for floor, _ in d.curves],
+                "count": d.count,
+            }
             for d in driven
         ],
     }
@@ -105,7 +110,7 @@ def changes(
     ]
     old_cycles = _cycles(old)
     unread = {"epochs", "optimizers"}
-    if len(old_cycles.ends) == len(cycles.ends) and old_cycles.ends[-1] == cycles.ends[-1]:
+    if len(old_cycles.ends) == len(cycles.ends) and old_cycles.end == cycles.end:
         unread |= {"planned"}  # the same cycles, whether they fill the run or are counted
     differs = [
         f"{name} {old[name]} -> {new[name]}"

@@ -292,9 +292,10 @@ def _ours(trainer: Any) -> list[_TrainerCallback]:
 
 def _schedulers(trainer: Any, index: int) -> list[str]:
     """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
-    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
-    if not schedulers:
+    configs = trainer.lr_scheduler_configs
+    if not configs:
         return []
     optimizer = trainer.optimizers[index]
     same = (optimizer, getattr(optimizer, "optimizer", optimizer))
+    schedulers = [config.scheduler for config in configs]
     return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]
