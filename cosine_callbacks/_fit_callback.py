@@ -14,6 +14,7 @@ from cosine_callbacks._optimizers import (
     Left,
     called,
     find,
+    holds,
     inner_optimizers,
     plain,
     read,
@@ -236,13 +237,13 @@ class FitCallback:
 
     def _look_for_another_writer(self) -> None:
         for optimizer in inner_optimizers(self.model.optimizer):
-            rate, ours = read(optimizer), LEFT[optimizer].rates
-            if rate not in ours and not self._warned:
+            ours = LEFT[optimizer].rates
+            if not self._warned and not holds(optimizer, ours):
                 self._warned = True
                 warnings.warn(
                     f"{type(self).__name__} and another writer, such as ReduceLROnPlateau or "
-                    f"LearningRateScheduler, both set the rate of {called(optimizer)}, got {rate} "
-                    f"where {ours[0]} was written; remove one of the two",
+                    f"LearningRateScheduler, both set the rate of {called(optimizer)}, got "
+                    f"{read(optimizer)} where {ours[0]} was written; remove one of the two",
                     stacklevel=2,
                 )
 
@@ -261,8 +262,9 @@ class FitCallback:
         optimizers = inner_optimizers(self.model.optimizer)
         for optimizer, curve, rate in zip(optimizers, self._curves, rates, strict=True):
             optimizer.learning_rate = rate
-            before = LEFT[optimizer].rates[:1] if optimizer in LEFT else ()
-            LEFT[optimizer] = Left(curve.base, (read(optimizer), *before))
+            # What the variable made of it is read once an epoch: reading waits for the device.
+            left = LEFT.setdefault(optimizer, Left(curve.base))
+            left.base, left.rates = curve.base, (rate, *left.rates[:1])
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """With interval "step", count; the ends may arrive out of order and at the same time."""

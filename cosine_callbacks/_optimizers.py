@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-class Left(NamedTuple):
+
+@dataclass
+class Left:
     """What a callback left behind in an optimizer: its base rate and the last rates written.
 
     Two of them: on JAX the last write is undone where its batch fails or does not exist.
     """
 
     base: float
-    rates: tuple[float, ...]
+    rates: tuple[float, ...] = ()
 
 
 # Kept with the optimizer, not with the callback: another callback on it finds the same base.
@@ -53,8 +58,8 @@ def called(optimizer: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return what a variable holds; one that TensorFlow mirrors is no number before."""
-    return value.numpy() if hasattr(value, "numpy") else value
+    """Return the scalar that a variable holds; one that TensorFlow mirrors is no number before."""
+    return value.numpy()[()] if hasattr(value, "numpy") else value
 
 
 def read(optimizer: Any) -> float:
@@ -65,10 +70,16 @@ def read(optimizer: Any) -> float:
     return float(str(plain(optimizer.learning_rate)))
 
 
+def holds(optimizer: Any, rates: Iterable[float]) -> bool:
+    """Say whether the optimizer's rate is one of these, rounded as its variable rounds."""
+    rate = plain(optimizer.learning_rate)
+    return any(rate == type(rate)(each) for each in rates)
+
+
 def find(optimizer: Any) -> Found:
     """Note the optimizer's rate, and the base that a callback remembers for it."""
     if optimizer is None or fixed(optimizer):
         return Found(None, None, trained=False)
     rate, left = read(optimizer), LEFT.get(optimizer)
-    base = left.base if left is not None and rate in left.rates else None
+    base = left.base if left is not None and holds(optimizer, left.rates) else None
     return Found(rate, base, trained=bool(optimizer.iterations > 0))
