@@ -1,0 +1,109 @@
+"""Time several calls in turn, in one process, and tell their costs as ratios."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from statistics import median, quantiles
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Times = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure, with the quartiles between which half of its rounds lie."""
+
+    what: str
+    against: str
+    figure: float
+    low: float
+    high: float
+    most: float | None = None  # the target; None where the figure is for information
+    unit: str = "x"
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the median is within the target."""
+        return None if self.most is None else self.figure <= self.most
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it in JSON types."""
+        return {**asdict(self), "met": self.met}
+
+    def to_markdown(self) -> str:
+        """Return it as a line of a table."""
+        target = "" if self.most is None else f"at most {self.most:.3g}"
+        verdict = {None: "", True: "yes", False: "**no**"}[self.met]
+        spread = f"{self.low:.3g} to {self.high:.3g}"
+        cells = (self.what, self.against, target, f"{self.figure:.3g} {self.unit}", spread, verdict)
+        return f"| {' | '.join(cells)} |"
+
+
+HEAD = "| what | against | target | median | quartiles | met |\n|---|---|---|---|---|---|"
+
+
+def per_call(call: Callable[[], Any], loops: int) -> Callable[[], float]:
+    """Return a function that times that many calls and returns the seconds of one."""
+
+    def timed() -> float:
+        repeats = range(loops)
+        start = perf_counter()
+        for _ in repeats:
+            call()
+        return (perf_counter() - start) / loops
+
+    return timed
+
+
+def alternate(
+    timers: Mapping[str, Callable[[], float]], rounds: int, passes: int = 1
+) -> list[Times]:
+    """Call the timers in turn, in every second pass backwards.
+
+    Returns:
+        For each round each timer's best pass, in seconds: others may be using the machine.
+    """
+    names = list(timers)
+    for name in names:
+        timers[name]()  # caches and compilers warm up
+    result = []
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            times: dict[str, list[float]] = {name: [] for name in names}
+            for i in range(passes):
+                for name in names[:: -1 if i % 2 else 1]:
+                    times[name].append(timers[name]())
+            result.append({name: min(found) for name, found in times.items()})
+            gc.collect(0)
+    finally:
+        gc.enable()
+    return result
+
+
+def row(  # noqa: PLR0913, PLR0917 - the columns in their order
+    what: str,
+    against: str,
+    rounds: list[Times],
+    figure: Callable[[Times], float],
+    most: float | None = None,
+    unit: str = "x",
+) -> Row:
+    """Return the median and the quartiles of a figure that each round gives."""
+    figures = [figure(times) for times in rounds]
+    low, _, high = quantiles(figures, n=4)
+    return Row(what, against, median(figures), low, high, most, unit)
+
+
+def measured(modules: Iterable[str], backend: str, *, quick: bool) -> list[Row]:
+    """Measure one family, in a process of its own: only so Keras can change its backend."""
+    os.environ |= {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+    return [row for module in modules for row in import_module(module).measure(quick=quick)]

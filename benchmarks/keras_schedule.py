@@ -1,0 +1,136 @@
+"""The Keras schedule in a compiled training step, against Keras' own and a constant rate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+from harness import Row, alternate, per_call, row
+from keras.optimizers.schedules import CosineDecay, CosineDecayRestarts
+
+from cosine_callbacks.keras import CosineAnnealingSchedule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BACKEND = keras.backend.backend()
+STEPS = 10**6
+# Ours and Keras' own of the same curve.
+CURVES: dict[str, tuple[Any, Any]] = {
+    "plain": (
+        CosineAnnealingSchedule(0.1, STEPS, lr_min_ratio=0.01),
+        CosineDecay(0.1, STEPS, alpha=0.01),
+    ),
+    "warmup": (
+        CosineAnnealingSchedule(0.1, STEPS, 0.001, warmup=1000, warmup_start_ratio=0.0),
+        CosineDecay(0.0, STEPS - 1000, alpha=0.01, warmup_target=0.1, warmup_steps=1000),
+    ),
+    "restarts": (
+        CosineAnnealingSchedule(0.1, 1000, 0.001, cycles=None),
+        CosineDecayRestarts(0.1, 1000, t_mul=1.0, alpha=0.01),
+    ),
+    "growing restarts": (
+        CosineAnnealingSchedule(0.1, 1000, 0.001, cycles=None, t_mult=2),
+        CosineDecayRestarts(0.1, 1000, t_mul=2.0, alpha=0.01),
+    ),
+}
+MOST = 1.05  # "not slower beyond noise"
+MOST_EAGER = 1 / 50
+
+
+def train_step(rate: Any) -> Callable[[], Any]:
+    """Return a training step of a small model, compiled where the backend compiles."""
+    layers = [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((8,)), *layers])
+    optimizer = keras.optimizers.SGD(rate)
+    optimizer.build(model.trainable_variables)
+    return STEP[BACKEND](model, optimizer, keras.ops.ones((32, 8)))
+
+
+def tensorflow_step(model: Any, optimizer: Any, x: Any) -> Callable[[], Any]:
+    """Return the step as TensorFlow compiles it."""
+    import tensorflow as tf  # noqa: PLC0415 - on this backend only
+
+    @tf.function
+    def step() -> None:
+        with tf.GradientTape() as tape:
+            loss = keras.ops.mean(model(x, training=True) ** 2)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    return step
+
+
+def jax_step(model: Any, optimizer: Any, x: Any) -> Callable[[], Any]:
+    """Return the step as JAX compiles it."""
+    import jax  # noqa: PLC0415 - on this backend only
+
+    def loss(weights: Any) -> Any:
+        y, _ = model.stateless_call(weights, [], x, training=True)
+        return keras.ops.mean(y**2)
+
+    @jax.jit
+    def step(weights: Any, state: Any) -> Any:
+        return optimizer.stateless_apply(state, jax.grad(loss)(weights), weights)
+
+    held = [[v.value for v in each] for each in (model.trainable_variables, optimizer.variables)]
+
+    def applied() -> None:
+        held[:] = jax.block_until_ready(step(*held))
+
+    return applied
+
+
+def torch_step(model: Any, optimizer: Any, x: Any) -> Callable[[], Any]:
+    """Return the step on torch, where Keras compiles nothing."""
+    weights = model.trainable_variables
+
+    def step() -> None:
+        model.zero_grad()
+        keras.ops.mean(model(x, training=True) ** 2).backward()
+        optimizer.apply([weight.value.grad for weight in weights])
+
+    return step
+
+
+STEP = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Return the cost of a step with our schedule, as a part of one with Keras' own."""
+    rows = []
+    size = (3, 1) if quick else (11, 4 if BACKEND == "torch" else 10)
+    for curve, (ours, theirs) in CURVES.items():
+        rates = {"ours": ours, "theirs": theirs, "constant": 0.1}
+        timers = {
+            name: per_call(train_step(rate), 1 if quick else 50) for name, rate in rates.items()
+        }
+        rounds = alternate(timers, *size)
+        what = f"Keras train step on {BACKEND}, {curve}"
+        rows += [
+            row(
+                what,
+                f"`{type(theirs).__name__}`",
+                rounds,
+                lambda times: times["ours"] / times["theirs"],
+                MOST,
+            ),
+            row(what, "a constant rate", rounds, lambda times: times["ours"] / times["constant"]),
+        ]
+    if BACKEND == "jax":
+        ours, theirs = CURVES["warmup"]
+        step = keras.ops.convert_to_tensor(5)
+        timers = {
+            "ours": per_call(lambda: ours(step), 1 if quick else 50),
+            "theirs": per_call(lambda: theirs(step), 1),
+        }
+        rounds = alternate(timers, 3 if quick else 21)
+        rows.append(
+            row(
+                "Keras schedule called eagerly on jax, warmup",
+                "`CosineDecay`",
+                rounds,
+                lambda times: times["ours"] / times["theirs"],
+                MOST_EAGER,
+            )
+        )
+    return rows

@@ -1,0 +1,150 @@
+"""A training step in Lightning, with our callback, an empty one, the built-in, or none."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import warnings
+from functools import partial
+from statistics import median
+from threading import Semaphore, Thread
+from time import thread_time
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from harness import Row, Times, alternate, row
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from cosine_callbacks.lightning import CosineAnnealingCallback
+
+T_MAX, LR_MIN = 10**6, 1e-5
+# Of the built-in's cost: below it, and for many groups five times cheaper.
+MOST = {1: 1.0, 10: 1.0, 500: 1 / 5}
+CASES = [(1, True), (10, True), (500, True), (500, False)]
+# Our own part, in units of what any callback in the list costs.
+MOST_OWN = 3 / 13
+# Steps between two turns, and from how many groups on four turns do for a round.
+BLOCK, MANY = 20, 100
+
+
+class Still(torch.optim.SGD):
+    """An optimizer that computes the loss and moves nothing: its work is not what we measure."""
+
+    def step(self, closure: Any = None) -> Any:
+        """Compute the loss."""
+        return closure()
+
+
+class Module(pl.LightningModule):
+    """A model whose training goes on for some steps whenever it is asked, and times each."""
+
+    def __init__(self, groups: int, *, alike: bool, scheduled: bool) -> None:
+        """Take the number of param groups, and whether they are alike and have a scheduler."""
+        super().__init__()
+        self.spread = 0.0 if alike else 1 / 1024
+        self.weights = torch.nn.ParameterList(torch.zeros(1) for _ in range(groups))
+        self.scheduled = scheduled
+        self.go, self.done = Semaphore(0), Semaphore(0)
+        self.began: list[float] = []
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        """Note the time; after a block of steps let another training have its turn."""
+        self.began.append(thread_time())
+        if len(self.began) > BLOCK:
+            self.done.release()
+            self.go.acquire()
+            self.began = [thread_time()]
+        return self.weights[0].sum()
+
+    def configure_optimizers(self) -> Any:
+        """Return the optimizer, with the scheduler if that is wanted."""
+        groups = [
+            {"params": [weight], "lr": 0.1 + k * self.spread}
+            for k, weight in enumerate(self.weights)
+        ]
+        optimizer = Still(groups)
+        if not self.scheduled:
+            return optimizer
+        scheduler = CosineAnnealingLR(optimizer, T_MAX, LR_MIN)
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+class Training:
+    """A fit in a thread of its own, that runs a block of steps at each call and else stands."""
+
+    def __init__(self, module: Module, *callbacks: pl.Callback) -> None:
+        """Start, and stand in the first step."""
+        self.module = module
+        self.trainer = pl.Trainer(
+            max_epochs=1,
+            callbacks=[*callbacks],
+            accelerator="cpu",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        self.thread = Thread(target=self.trainer.fit, args=(self.module, range(10**9)), daemon=True)
+        self.thread.start()
+        self.module.done.acquire()
+
+    def __call__(self) -> float:
+        """Return the median time of the steps of one block."""
+        self.module.go.release()
+        self.module.done.acquire()
+        began = self.module.began
+        return median(after - before for before, after in itertools.pairwise(began))
+
+    def stop(self) -> None:
+        """End the fit after its present block."""
+        self.trainer.should_stop = True
+        self.module.go.release()
+        self.thread.join()
+
+
+def over_empty(times: Times) -> float:
+    """Return what our callback adds over an empty one, as a part of what the built-in adds."""
+    return (times["ours"] - times["empty"]) / (times["built-in"] - times["bare"])
+
+
+def over_nothing(times: Times) -> float:
+    """Return what our callback adds over none, likewise."""
+    return (times["ours"] - times["bare"]) / (times["built-in"] - times["bare"])
+
+
+def own_part(times: Times) -> float:
+    """Return what our callback adds over an empty one, which itself costs 1."""
+    return (times["ours"] - times["empty"]) / (times["empty"] - times["bare"])
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Return what a step costs more, as a part of what the built-in scheduler adds to it."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning")
+    rows = []
+    for groups, alike in CASES:
+        ours = CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
+        module = partial(Module, groups, alike=alike)
+        trainings = {
+            "bare": Training(module(scheduled=False)),
+            "empty": Training(module(scheduled=False), pl.Callback()),
+            "ours": Training(module(scheduled=False), ours),
+            "built-in": Training(module(scheduled=True)),
+        }
+        size = (3, 1) if quick else (11, 8 if groups > MANY else 40)
+        rounds = alternate(trainings, *size)
+        for training in trainings.values():
+            training.stop()
+        kind = "" if alike else ", each its rate"
+        what = f"Lightning step, {groups} group{'s' * (groups > 1)}{kind}"
+        built_in = "`CosineAnnealingLR` over no scheduler"
+        rows += [
+            row(f"{what}, over an empty callback", built_in, rounds, over_empty, MOST[groups]),
+            row(f"{what}, over no callback", built_in, rounds, over_nothing),
+        ]
+        if groups == 1:
+            against = "an empty callback over none"
+            rows.append(row(f"{what}, our own part", against, rounds, own_part, MOST_OWN))
+    return rows

@@ -1,0 +1,39 @@
+"""What an update costs with many groups, and what a long run of updates leaves in memory."""
+
+from __future__ import annotations
+
+from harness import Row, alternate, row
+from scale import memory_row
+from torch_update import LR_MIN, optimizer, ours
+
+from cosine_callbacks._param_groups import ParamGroups
+from cosine_callbacks._parameters import Parameters
+from cosine_callbacks.formula import weight
+
+FEW, MANY = 100, 10_000
+MOST_MANY = 1.25  # "linear": as much for each group
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Return the cost of a group among many as a part of one among few, and the growth."""
+    # Without their optimizer: torch compares each group that it adds with all others.
+    few, many = ([{"lr": 0.1} for _ in range(count)] for count in (FEW, MANY))
+    timers = {"few": ours(few, 1 if quick else 1000), "many": ours(many, 1 if quick else 10)}
+    rounds = alternate(timers, *((3, 1) if quick else (21, 10)))
+    loops = 1 if quick else 1000 / 10
+    linear = row(
+        f"one update, each of {MANY} groups",
+        f"each of {FEW}",
+        rounds,
+        lambda times: times["many"] / MANY * loops / (times["few"] / FEW),
+        MOST_MANY,
+    )
+    parameters = Parameters(None, 10, LR_MIN, cycles=None)
+    cycles, groups = parameters.layout(), optimizer(2, tensors=False, alike=True).param_groups
+    driver = ParamGroups(0, parameters, [float(group["lr"]) for group in groups])
+    driver.take_over(groups)
+
+    def update(e: int) -> None:
+        driver.write(groups, weight(cycles, e), e)
+
+    return [linear, memory_row("updates, endless restarts", update, quick=quick)]
