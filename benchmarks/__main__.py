@@ -29,7 +29,7 @@ FAMILIES = {
 }
 PACKAGES = ["cosine-callbacks", "keras", "lightning", "lrsched", "numpy", "optax"]
 PACKAGES += ["jax", "jaxlib", "tensorflow", "torch"]
-FACTS = ("date", "platform", "python_version", "cpu_model_name", "cpu_count", "load_avg_1min")
+FACTS = ("date", "cpu_model_name", "cpu_count", "load_avg_1min", "python_version")
 
 
 def machine() -> dict[str, Any]:

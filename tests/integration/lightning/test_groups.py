@@ -300,6 +300,16 @@ def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_fi
     assert model.column(1) == pytest.approx(right, rel=1e-12)
 
 
+def test_a_rate_that_is_written_back_as_it_was_changes_nothing():
+    def write_back(groups):
+        groups[1]["lr"] = float(repr(groups[1]["lr"]))
+
+    # Worked out from the rate of update 4, this base would be another float.
+    model = Groups(0.19, 0.19)
+    fit(model, step(lr_min=0.003), Owner(write_back), max_epochs=1)
+    assert model.column(1) == model.column(0)
+
+
 def test_a_group_set_to_the_tensor_of_another_one_gets_its_own():
     def share(groups):
         groups[1]["lr"] = groups[0]["lr"]
