@@ -21,8 +21,7 @@ RESULTS = Path(__file__).parent / "results"
 BACKENDS = ("tensorflow", "jax", "torch")
 # Family: its modules, and the Keras backend that they need.
 FAMILIES = {
-    "lightning": (("lightning_step",), ""),
-    "torch": (("torch_update", "torch_scale"), ""),
+    "lightning": (("lightning_step", "torch_update", "torch_scale"), ""),
     **{f"keras-{name}": (("keras_schedule", "keras_callback"), name) for name in BACKENDS},
     "core": (("values", "imports", "scale", "command"), ""),
     "optax": (("optax_value",), ""),
