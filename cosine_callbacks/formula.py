@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import sys
 from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Self, overload
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
 from cosine_callbacks._parameters import Cycles, Parameters, number, whole
@@ -105,16 +105,16 @@ class CosineAnnealing(Parameters):
 
     lr_initial: float
     t_max: int
+    # No field: it follows from them. An attribute of the object is found faster than a property.
+    _floor_and_cycles: ClassVar[tuple[float, Cycles]]
 
     def __post_init__(self) -> None:
         """Validate; without a trainer, lr_initial and t_max must be numbers."""
         number("lr_initial", self.lr_initial)
         object.__setattr__(self, "t_max", whole("t_max", self.t_max))
         super().__post_init__()
-
-    @cached_property
-    def _floor_and_cycles(self) -> tuple[float, Cycles]:
-        return self.floor(self.lr_initial), self.layout()
+        made = self.floor(self.lr_initial), self.layout()
+        object.__setattr__(self, "_floor_and_cycles", made)
 
     @overload
     def __call__(self, e: float) -> float: ...
