@@ -53,7 +53,7 @@ class _TrainerCallback:
             that something else drives too, a floor above a group's rate, a run whose planned
             length is needed but unknown, a checkpoint state that is not ours.
 
-    Example:
+    Examples:
         >>> CosineAnnealingCallback(t_max=10, lr_min=0.001)
         CosineAnnealingCallback(t_max=10, lr_min=0.001)
     """

@@ -95,7 +95,7 @@ class CosineAnnealing(Parameters):
 
     Cycles that would end beyond 2**63 - 1 are left out.
 
-    Example:
+    Examples:
         >>> schedule = CosineAnnealing(0.1, 10, 0.001)
         >>> schedule(0), round(schedule(5), 12), schedule(10), schedule(99)
         (0.1, 0.0505, 0.001, 0.001)
@@ -169,7 +169,7 @@ class CosineAnnealing(Parameters):
         Args:
             e: As in `__call__`, and with the same errors.
 
-        Example:
+        Examples:
             >>> CosineAnnealing(0.1, 10).factor(0)
             1.0
         """
@@ -237,7 +237,7 @@ def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: i
 
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 
-    Example:
+    Examples:
         >>> round(cosine_annealing(5, lr_initial=0.1, lr_min=0.001, t_max=10), 12)
         0.0505
     """

@@ -110,7 +110,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
         ValueError: An argument is out of its range, not finite, or contradicts another one.
 
-    Example:
+    Examples:
         >>> import keras
         >>> from cosine_callbacks.keras import CosineAnnealingSchedule
         >>> schedule = CosineAnnealingSchedule(0.1, 10, 0.01)
@@ -206,7 +206,7 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
     of each epoch holds the `learning_rate` last used. The arguments are explained at `__init__`.
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
-    Example:
+    Examples:
         >>> import keras
         >>> from cosine_callbacks.keras import CosineAnnealingCallback
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

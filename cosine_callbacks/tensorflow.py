@@ -19,7 +19,7 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
     of each epoch holds the `learning_rate` last used. The arguments are explained at `__init__`.
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
-    Example:
+    Examples:
         >>> import tensorflow as tf
         >>> from cosine_callbacks.tensorflow import CosineAnnealingCallback
         >>> model = tf.keras.Sequential([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])

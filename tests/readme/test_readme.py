@@ -1,5 +1,6 @@
-"""README.md, block by block: each environment runs what its framework can."""
+"""README.md and docs, block by block: each environment runs what its framework can."""
 
+import doctest
 import math
 import os
 import re
@@ -7,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from configparser import ConfigParser
 from importlib import import_module
 from pathlib import Path
@@ -15,12 +17,18 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
-TOKENS = MarkdownIt().parse((ROOT / "README.md").read_text())
+# tests/peers runs the cheatsheet beside its packages.
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES.remove(ROOT / "docs" / "cheatsheet.md")
 DRIVERS = os.environ["COSINE_CALLBACKS_DRIVERS"].split()
 
 
 def python(block, folder):
     variables = {}
+    if block.startswith(">>>"):
+        examples = doctest.DocTestParser().get_doctest(block, variables, "block", None, None)
+        assert doctest.DocTestRunner().run(examples).failed == 0
+        return
     exec(block, variables)  # noqa: S102 - the page is our own
     if "schedule" in variables:
         peak = float(variables["schedule"](0))
@@ -44,7 +52,16 @@ def yaml(block, folder):
 
 
 def console(block, folder):
-    (set_up if block.startswith("python3") else command)(block.strip(), folder)
+    for line in block.splitlines():
+        {"python3": set_up, "cosine-callbacks": command, "pip": install}[line.split()[0]](
+            line, folder
+        )
+
+
+def install(line, folder):
+    names = re.fullmatch(r"pip install 'cosine-callbacks\[([a-z,-]+)\]'", line).group(1).split(",")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {*names} <= {*project["optional-dependencies"]}
 
 
 def command(line, folder):
@@ -69,12 +86,16 @@ def run(line, folder):
 
 
 def set_up(line, folder):
-    assert line.startswith("python3 -m venv .venv && .venv/bin/pip install tox && ")
-    words = line.rpartition(".venv/bin/tox run")[2].split()
+    start = "python3 -m venv .venv && .venv/bin/pip install tox"
+    assert line.startswith(start)
+    _, runs, words = line.partition(" && .venv/bin/tox run")
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini")
     # Without words it is the default run; else one environment, which has commands of its own.
-    assert not words or (words[0] == "-e" and f"{words[1]}-" in tox["testenv"]["commands"])
+    option, name = words.split() or ("-e", "lint")
+    assert option == "-e"
+    assert f"testenv:{name}" in tox or f"{name}-" in tox["testenv"]["commands"]
+    assert runs or line == f"{start} pre-commit && .venv/bin/pre-commit install"
 
 
 def driver(block):
@@ -84,12 +105,13 @@ def driver(block):
 
 
 BLOCKS = [
-    pytest.param(globals()[token.info], token.content, id=f"{token.info} in line {token.map[0]}")
-    for token in TOKENS
-    if token.type == "fence" and driver(token.content) in DRIVERS
+    pytest.param(globals()[token.info], token.content, id=f"{page.name} line {token.map[0] + 1}")
+    for page in PAGES
+    for token in MarkdownIt().parse(page.read_text())
+    if token.type == "fence" and token.info != "text" and driver(token.content) in DRIVERS
 ]
 
 
 @pytest.mark.parametrize(("runs", "block"), BLOCKS)
-def test_the_readme(runs, block, tmp_path):
+def test_every_block(runs, block, tmp_path):
     runs(block, tmp_path)
