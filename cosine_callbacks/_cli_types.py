@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import CHECKS, read, show, whole
+from cosine_callbacks._values import CHECKS, read, show, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,6 +21,7 @@ from cosine_callbacks._optimizers import (
     unscaled,
 )
 from cosine_callbacks._parameters import Cycles, Parameters
+from cosine_callbacks._values import FLOAT32_MAX, one_of
 from cosine_callbacks.formula import mix, weight
 
 # One for all callbacks: with a lock of its own no callback could be deep-copied, as tuners do.
@@ -109,11 +110,7 @@ class FitCallback:
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        if interval not in ("epoch", "step"):
-            raise ValueError(
-                f"interval must be 'epoch' or 'step', got {interval!r}; give one of the two"
-            )
-        self._interval = interval
+        self._interval = one_of("interval", interval, ("epoch", "step"))
         self._found: list[Found] = []
         self._curves: list[Curve] = []
         # Position at which this epoch began, its batches that ended, and the rates written last.
@@ -189,6 +186,10 @@ class FitCallback:
                     "peak of the curve; give lr_initial= if that rate had been annealed",
                     stacklevel=2,
                 )
+        if base > FLOAT32_MAX:
+            raise ValueError(
+                f"lr_initial must be a rate that float32 can hold, got {base}; give a smaller one"
+            )
         floor = parameters.floor(base, f"the rate of {name}")
         accumulation = 1
         if self._interval == "step":

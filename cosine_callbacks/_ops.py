@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import LAST_POSITION
+from cosine_callbacks._values import LAST_POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from cosine_callbacks._values import MOST, real
 from cosine_callbacks.formula import mix
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class ParamGroups:
         self.count = count
         self.position = -1
         self._parameters = parameters
+        for k, base in enumerate(bases):
+            real(f"the rate of param group {k} of optimizer {index}", base, 0, MOST, "[0, inf)")
         # Where the resumed run held a group at its rate, `_adopt` had found it below the floor.
         held = [base == floor for base, floor in zip(bases, saved_floors, strict=False)]
         held += [False] * (len(bases) - len(held))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-import reprlib
-import sys
-from contextlib import suppress
 from dataclasses import KW_ONLY, Field, dataclass, fields
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from cosine_callbacks._values import CHECKS, LAST_POSITION, show
 
-# Positions are int64 in arrays and in every framework's counters.
-LAST_POSITION = 2**63 - 1
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# A table of this many ends takes a few megabytes and milliseconds; nobody restarts more often.
+MOST_FILLED = 100_000
 
 
 @dataclass(slots=True)
@@ -33,95 +31,6 @@ class Cycles:
     rest: float
     warmup_start: float
     peak_decay: float
-
-
-def show(value: Any) -> str:
-    """Return a short repr for an error message, whatever the value."""
-    try:
-        return reprlib.repr(value)
-    except ValueError:  # an int of more digits than Python agrees to print, or a list of such
-        return f"an int of {value.bit_length()} bits" if isinstance(value, int) else "a huge value"
-
-
-def number(name: str, value: Any) -> int | float:
-    """Return value as a plain int or float, which may be nan or infinite.
-
-    Raises:
-        TypeError: value is no Python number, NumPy scalar or 0-d array; bool is none either.
-    """
-    scalar = getattr(value, "shape", None) == () and hasattr(value, "item")
-    plain = value.item() if scalar else value
-    if isinstance(plain, bool) or not isinstance(plain, int | float):
-        kind = type(value).__name__
-        raise TypeError(
-            f"{name} must be a number, got {show(value)} ({kind}); give an int or float"
-        )
-    return int(plain) if isinstance(plain, int) else float(plain)
-
-
-def whole(name: str, value: Any, low: int = 1, high: int = LAST_POSITION) -> int:
-    """Return value as a plain int in [low, high], else TypeError or ValueError."""
-    plain = number(name, value)
-    if isinstance(plain, float) or not low <= plain <= high:
-        raise ValueError(
-            f"{name} must be a whole number in its range, got {show(value)}; "
-            f"give an int of at least {low} and at most {high}"
-        )
-    return plain
-
-
-def whole_or_part(
-    name: str, value: Any, low: int, low_part: float, high_part: float
-) -> int | float:
-    """Return value as a plain int of at least low or a float part in [low_part, high_part]."""
-    plain = number(name, value)
-    if isinstance(plain, float) and low_part <= plain <= high_part:
-        return plain
-    return whole(name, value, low)
-
-
-def real(name: str, value: Any, low: float, high: float, interval: str) -> float:
-    """Return value as a plain float in [low, high], which `interval` words; else an error."""
-    plain = number(name, value)
-    if not low <= plain <= high:
-        raise ValueError(
-            f"{name} must lie in {interval}, got {show(value)}; give a number in there"
-        )
-    return float(plain)
-
-
-def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
-    """Return value as the check wants it, be it a number or as a command line or YAML writes one.
-
-    Raises:
-        TypeError: It is no number.
-        ValueError: It is out of its range.
-    """
-    for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
-        with suppress(ValueError):
-            value = kind(value)
-            break
-    try:
-        return check(name, value)
-    except ValueError:
-        if isinstance(value, float) and value.is_integer():  # YAML's 1e3 is a float
-            return check(name, int(value))
-        raise
-
-
-_LEAST, _MOST, _BELOW_ONE = math.ulp(0.0), sys.float_info.max, math.nextafter(1.0, 0.0)
-# What one argument can show wrong; `Parameters.__post_init__` adds the rules across arguments.
-CHECKS: dict[str, Callable[[str, Any], int | float]] = {
-    "lr_initial": partial(real, low=_LEAST, high=_MOST, interval="(0, inf)"),
-    "t_max": partial(whole_or_part, low=1, low_part=_LEAST, high_part=1.0),
-    "lr_min": partial(real, low=0, high=_MOST, interval="[0, inf)"),
-    "lr_min_ratio": partial(real, low=0, high=1, interval="[0, 1]"),
-    "warmup": partial(whole_or_part, low=0, low_part=0.0, high_part=_BELOW_ONE),
-    "warmup_start_ratio": partial(real, low=0, high=1, interval="[0, 1]"),
-    "cycles": whole,
-    "t_mult": whole,
-    "peak_decay": partial(real, low=_LEAST, high=1, interval="(0, 1]"),
-}
 
 
 def optional(field: Field[Any]) -> bool:
@@ -164,8 +73,14 @@ class Parameters:
                 f"warmup_start_ratio needs a warmup, got warmup_start_ratio="
                 f"{self.warmup_start_ratio} with warmup=0; give warmup= or leave it out"
             )
-        if self.cycles is None and self.t_max is None:
-            raise ValueError("t_max must be given with cycles=None, got None; give t_max=")
+        if self.t_max is None:
+            if self.cycles is None:
+                raise ValueError("t_max must be given with cycles=None, got None; give t_max=")
+            if self.cycles > MOST_FILLED:
+                raise ValueError(
+                    f"cycles must be at most {MOST_FILLED} where they fill the planned run, got "
+                    f"{self.cycles}; give fewer cycles or t_max="
+                )
         if self.lr_initial is not None:
             self.floor(self.lr_initial)
         if isinstance(self.t_max, int):
@@ -198,14 +113,20 @@ class Parameters:
         Raises:
             ValueError: The cycles do not fit the planned length, or the warmup the first cycle.
         """
+        if planned > last:
+            raise ValueError(
+                f"t_max must be given where the planned run is longer than {last}, got "
+                f"{show(planned)} units; give t_max="
+            )
         most = math.inf if self.cycles is None else self.cycles
         if self.t_max is None:
             ends = self._fill(planned, most)
+        elif isinstance(self.t_max, int):
+            ends = self._repeat(self.t_max, most, last)
         else:
-            part = self.t_max if isinstance(self.t_max, float) else 0.0
-            ends = self._repeat(
-                max(1, round(part * planned)) if part else int(self.t_max), most, last
-            )
+            # A float cannot hold each length beyond 2**53.
+            part = planned if self.t_max == 1 else round(self.t_max * planned)
+            ends = self._repeat(max(1, part), most, last)
         warmup = self.warmup if isinstance(self.warmup, int) else round(self.warmup * ends[0])
         if warmup >= ends[0]:
             raise ValueError(

@@ -6,9 +6,10 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks import _config_file
-from cosine_callbacks._parameters import CHECKS, Cycles, Parameters, optional, read, show
+from cosine_callbacks._parameters import Cycles, Parameters, optional
 from cosine_callbacks._plot import horizon
 from cosine_callbacks._trainer_config import TrainerConfig
+from cosine_callbacks._values import CHECKS, read, show
 from cosine_callbacks._yaml import NULLS
 from cosine_callbacks.formula import mix, weight
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._optional import required
-from cosine_callbacks._parameters import show
+from cosine_callbacks._values import show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

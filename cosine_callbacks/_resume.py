@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import Parameters, show
+from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._values import show, whole
 from cosine_callbacks.formula import mix, weight
 
 if TYPE_CHECKING:
@@ -56,25 +58,41 @@ def check(state: dict[str, Any]) -> None:
         ValueError: The checkpoint is of another callback of this name, or damaged.
     """
     try:
-        _cycles(state)
-        sound = (
-            state["interval"] in ("epoch", "step")
-            and isinstance(state["epochs"], int)
-            and all(
-                isinstance(rate, float)
-                and rate >= 0
-                and isinstance(each["count"] + each["index"], int)
-                for each in state["optimizers"]
-                for rate in (*each["bases"], *each["floors"])
-            )
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
+        sound = _plain(state) and _sound(state)
+    except Exception:  # noqa: BLE001 - what a damaged file holds may raise anything
         sound = False
     if not sound:
         raise ValueError(
             "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
             f"{show(state)}; resume from another checkpoint"
         )
+
+
+def _plain(value: Any) -> bool:
+    """Say whether the state holds but what `state_of` writes: no tensors, no numbers of NumPy."""
+    if type(value) is dict:
+        return all(type(key) is str and _plain(each) for key, each in value.items())
+    if type(value) is list:
+        return all(map(_plain, value))
+    return value is None or type(value) in (int, float, str)
+
+
+def _sound(state: dict[str, Any]) -> bool:
+    """Say whether each number of the state is one that a run can have reached."""
+    _cycles(state)
+    lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
+    counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
+    for count in (*lengths, *counts):
+        whole("each count", count, 0)
+    return (
+        type(state["optimizers"]) is list
+        and state["interval"] in ("epoch", "step")
+        and all(
+            type(floor) is type(base) is float and 0 <= floor <= base < math.inf
+            for each in state["optimizers"]
+            for floor, base in zip(each["floors"], each["bases"], strict=True)
+        )
+    )
 
 
 def _cycles(state: dict[str, Any]) -> Cycles:

@@ -9,9 +9,10 @@ from typing import Any, Literal, get_args
 from cosine_callbacks import _cli_types as cli
 from cosine_callbacks import _resume
 from cosine_callbacks._param_groups import ParamGroups
-from cosine_callbacks._parameters import Parameters, show
+from cosine_callbacks._parameters import Parameters
 from cosine_callbacks._run_length import planned_length
 from cosine_callbacks._step_hooks import StepHooks
+from cosine_callbacks._values import one_of
 from cosine_callbacks.formula import weight
 
 Interval = Literal["epoch", "step"]
@@ -84,12 +85,7 @@ class _TrainerCallback:
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        if interval not in get_args(Interval):
-            kind = ValueError if isinstance(interval, str) else TypeError
-            raise kind(
-                f"interval must be 'epoch' or 'step', got {show(interval)}; give one of them"
-            )
-        self._interval = interval
+        self._interval = one_of("interval", interval, get_args(Interval))
         chosen = None if optimizers is None else cli.indices("optimizers", optimizers)
         self._indices = [chosen] if isinstance(chosen, int) else chosen
         self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"

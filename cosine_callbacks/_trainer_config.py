@@ -7,8 +7,8 @@ from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import read, show, whole, whole_or_part
 from cosine_callbacks._run_length import planned_length
+from cosine_callbacks._values import read, show, whole, whole_or_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

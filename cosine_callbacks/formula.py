@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
-from cosine_callbacks._parameters import Cycles, Parameters, number, whole
+from cosine_callbacks._parameters import Cycles, Parameters
+from cosine_callbacks._values import number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from functools import lru_cache
 from typing import Any
 
 from cosine_callbacks._fit_callback import FitCallback
 from cosine_callbacks._ops import Ops
 from cosine_callbacks._optional import required
-from cosine_callbacks._parameters import whole
+from cosine_callbacks._values import FLOAT32_MAX, real, show, whole
 from cosine_callbacks.formula import CosineAnnealing, mix, weight
 
 with required("keras", "keras"):
@@ -21,6 +22,7 @@ __all__ = ["CosineAnnealingCallback", "CosineAnnealingSchedule"]
 
 # Keras counts steps in int32 on JAX and torch.
 LAST_STEP = 2**31 - 1
+NAME = r"[A-Za-z0-9.][A-Za-z0-9_.>-]{0,199}"
 
 
 @lru_cache
@@ -87,15 +89,16 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     'CosineAnnealingSchedule'`.
 
     Args:
-        lr_initial: Peak rate, > 0.
+        lr_initial: Peak rate, > 0, that float32 can hold.
         t_max: Position, in updates or epochs, at which the rate has reached the floor, warmup
             included; with several cycles the length of the first. int in [1, 2**31 - 1].
         lr_min: The floor as a rate, in [0, lr_initial].
         lr_min_ratio: The floor as a part of lr_initial, in [0, 1]; instead of lr_min.
-        steps_per_epoch: Batches per epoch as `fit` counts them, whatever the accumulation, int
-            >= 1: t_max and warmup then count epochs. None: they count updates.
-        gradient_accumulation_steps: Batches per update, int >= 1; must equal the optimizer's, for
-            Keras gives a schedule the number of batches. Not used with steps_per_epoch.
+        steps_per_epoch: Batches per epoch as `fit` counts them, whatever the accumulation, int in
+            [1, 2**31 - 1]: t_max and warmup then count epochs. None: they count updates.
+        gradient_accumulation_steps: Batches per update, int in [1, 2**31 - 1]; must equal the
+            optimizer's, for Keras gives a schedule the number of batches. Not used with
+            steps_per_epoch.
         warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
             first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
         warmup_start_ratio: Rate at e=0 as a part of lr_initial, in [0, 1]; may lie below the floor.
@@ -104,7 +107,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             that would end beyond 2**31 - 1 are left out, and the last one holds its floor.
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
-        name: Name of the scope of its operations, without "/".
+        name: Name of the scope of its operations, of letters, digits, "_", ".", "-" and ">".
 
     Raises:
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
@@ -147,16 +150,24 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        peak = self._curve.lr_initial
+        peak = real("lr_initial", self._curve.lr_initial, 0, FLOAT32_MAX, "(0, 3.4e38]")
         self._ends = self._curve.floor(peak), peak
         self._cycles = self._curve.layout(last=LAST_STEP)
-        self._accumulation = whole("gradient_accumulation_steps", gradient_accumulation_steps)
+        self._accumulation = whole(
+            "gradient_accumulation_steps", gradient_accumulation_steps, 1, LAST_STEP
+        )
         self._steps_per_epoch = steps_per_epoch
         if steps_per_epoch is not None:
-            self._steps_per_epoch = whole("steps_per_epoch", steps_per_epoch)
+            self._steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, 1, LAST_STEP)
         self._unit = self._steps_per_epoch or self._accumulation
-        keras.name_scope(name)  # refuses a bad name now, not in the first step
-        self.name = name
+        # As TensorFlow has it: else only the compiled step would tell.
+        if not (isinstance(name, str) and re.fullmatch(NAME, name)):
+            kind = ValueError if isinstance(name, str) else TypeError
+            raise kind(
+                f"name must be at most 200 letters, digits, '_', '.', '-' and '>' and begin with a "
+                f"letter, digit or '.', got {show(name)}; give such a name"
+            )
+        self.name = str.__str__(name)
 
     def __call__(self, step: Any = None) -> Any:
         """Return the rate at this step.

@@ -62,10 +62,9 @@ def test_filling_rounds_half_up_and_ends_exactly(planned, cycles, t_mult):
         ({"cycles": 3}, 0),
         ({"cycles": 3}, 2),
         ({"cycles": 11}, 10),
-        ({"cycles": 10**18}, 10**12),
-        ({"cycles": 10**18}, 10**18 - 1),
-        ({"cycles": 10**18, "t_mult": 2}, 10**12),
-        ({"cycles": 10**18, "t_mult": 2**63 - 1}, 10**18),
+        ({"cycles": 10**5}, 99_999),
+        ({"cycles": 10**5, "t_mult": 2}, 10**12),
+        ({"cycles": 10**5, "t_mult": 2**63 - 1}, 10**18),
     ],
 )
 def test_cycles_of_no_unit_are_refused_at_once(given, planned):
@@ -74,6 +73,26 @@ def test_cycles_of_no_unit_are_refused_at_once(given, planned):
     with pytest.raises(ValueError, match=cure):
         Parameters(**given).layout(planned)
     assert perf_counter() - started < 1
+
+
+def test_too_many_cycles_for_a_table():
+    assert len(Parameters(cycles=10**5).layout(10**6).ends) == 10**5
+    sentence = "cycles must be at most 100000 where they fill the planned run, got 100001; give"
+    with pytest.raises(ValueError, match=f"^{sentence} fewer cycles or t_max=$"):
+        Parameters(cycles=10**5 + 1)
+    assert Parameters(t_max=1, cycles=10**18).layout().end == 10**18
+
+
+@pytest.mark.parametrize("parameters", [{}, {"t_max": 1.0}, {"t_max": 1e-300}, {"cycles": 3}])
+def test_a_run_longer_than_any_counter(parameters):
+    given = Parameters(**parameters)
+    if given.t_max != 1e-300:
+        # 2**53 + 1 and 2**63 - 1 are no floats.
+        assert [given.layout(n).end for n in (2**53 + 1, 2**63 - 1)] == [2**53 + 1, 2**63 - 1]
+    with pytest.raises(
+        ValueError, match=r"^t_max must be given where .* got \d+ units; give t_max="
+    ):
+        given.layout(2**63)
 
 
 @given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))

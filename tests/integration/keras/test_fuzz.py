@@ -1,0 +1,94 @@
+"""Whatever the schedule or the callback is given: right rates, or one sentence."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
+from tests.odd import EXAMPLES, refused, values
+
+SHAPE = {
+    "t_max": st.integers(1, 9),
+    "lr_min": st.just(0.0) | st.floats(0, 0.01),
+    "lr_initial": st.floats(0.01, 1),
+    "lr_min_ratio": st.none() | st.floats(0, 1),
+    "warmup": st.integers(0, 2),
+    "warmup_start_ratio": st.none() | st.floats(0, 1),
+    "cycles": st.none() | st.integers(1, 3),
+    "t_mult": st.integers(1, 3),
+    "peak_decay": st.floats(0.1, 1),
+}
+SCHEDULE = {
+    **SHAPE,
+    "steps_per_epoch": st.none() | st.integers(1, 5),
+    "gradient_accumulation_steps": st.integers(1, 5),
+    "name": st.sampled_from(["lr", "a/b", " ", "ü", "_", "a" * 10**6, ".a>b-c"]),
+}
+CALLBACK = {**SHAPE, "interval": st.sampled_from(["epoch", "step"])}
+# Each of them compiles for itself on some backends.
+STEPS = np.array([-1, 0, 1, 2, 3, 5, 8, 9, 100, 2**31 - 1], "int32")
+
+
+def arguments(data, table, required=()):
+    names = {*required, *data.draw(st.sets(st.sampled_from([*table]), max_size=4))}
+    odd = data.draw(st.sets(st.sampled_from([*table]), max_size=2))
+    return {name: data.draw(values if name in odd else table[name]) for name in sorted(names)}
+
+
+@EXAMPLES
+@given(st.data())
+def test_the_schedule(data):
+    given = arguments(data, SCHEDULE, ["lr_initial", "t_max"])
+    make = data.draw(st.sampled_from([CosineAnnealingSchedule.from_config, None]))
+    try:
+        schedule = make(given) if make else CosineAnnealingSchedule(**given)
+    except (TypeError, ValueError) as error:
+        refused(error, SCHEDULE)
+        return
+    config = schedule.get_config()
+    assert CosineAnnealingSchedule.from_config(config).get_config() == config
+    # A part of those: the meaning of the numbers is fuzzed without Keras, where it is cheap.
+    if data.draw(st.integers(0, 19)) == 0:
+        rates = keras.ops.convert_to_numpy(schedule(STEPS))
+        peak = np.float32(config["lr_initial"])
+        assert rates.dtype == np.float32
+        assert ((rates >= 0) & (rates <= peak)).all()
+
+
+@EXAMPLES
+@given(st.data())
+def test_the_callback(data):
+    given = arguments(data, CALLBACK)
+    try:
+        CosineAnnealingCallback(**given)
+    except (TypeError, ValueError) as error:
+        refused(error, CALLBACK)
+
+
+def fitted(rate, callback):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(rate), "mse")
+    before = model.get_weights()
+    try:
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), callbacks=[callback], verbose=0)
+    finally:
+        for was, now in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(was, now)
+
+
+@pytest.mark.parametrize("rate", [float("inf"), float("nan")])
+def test_an_optimizer_whose_rate_is_no_rate(rate):
+    sentence = r"^the rate of sgd\w* must lie in \(0, inf\) .* give lr_initial=$"
+    with pytest.raises(ValueError, match=sentence):
+        fitted(rate, CosineAnnealingCallback())
+
+
+def test_a_peak_that_float32_cannot_hold():
+    with pytest.raises(ValueError, match=r"^lr_initial must be a rate that float32 can hold, got"):
+        fitted(0.1, CosineAnnealingCallback(lr_initial=1e39))
+    with pytest.raises(
+        ValueError, match=r"^lr_initial must lie in \(0, 3\.4e38\], got 1e\+39; give"
+    ):
+        CosineAnnealingSchedule(1e39, 10)

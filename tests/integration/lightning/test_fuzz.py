@@ -1,0 +1,122 @@
+"""Whatever the callback or its saved state is given: right rates, or one sentence."""
+
+import copy
+import math
+from contextlib import suppress
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosine_callbacks import _resume
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, trainer
+from tests.odd import EXAMPLES, FIXED, refused, values
+
+ARGUMENTS = {
+    "t_max": st.none() | st.integers(1, 9) | st.just(0.5),
+    "lr_min": st.just(0.0) | st.floats(0, 0.01),
+    "lr_initial": st.none() | st.floats(0.01, 1),
+    "lr_min_ratio": st.none() | st.floats(0, 1),
+    "interval": st.sampled_from(["epoch", "step"]),
+    "warmup": st.integers(0, 2),
+    "warmup_start_ratio": st.none() | st.floats(0, 1),
+    "cycles": st.none() | st.integers(1, 3),
+    "t_mult": st.integers(1, 3),
+    "peak_decay": st.floats(0.1, 1),
+    "optimizers": st.none() | st.just(0) | st.just([0, 1]),
+}
+
+
+@EXAMPLES
+@given(st.data())
+def test_the_constructor(data):
+    names = data.draw(st.sets(st.sampled_from([*ARGUMENTS]), max_size=5))
+    odd = data.draw(st.sets(st.sampled_from([*ARGUMENTS]), max_size=2))
+    given = {name: data.draw(values if name in odd else ARGUMENTS[name]) for name in names}
+    try:
+        callback = CosineAnnealingCallback(**given)
+    except (TypeError, ValueError) as error:
+        refused(error, ARGUMENTS)
+    else:
+        assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - it is our own
+
+
+@pytest.fixture(scope="module")
+def state():
+    """The state of a run, as it lies in a checkpoint."""
+    callback = CosineAnnealingCallback(
+        warmup=2, cycles=2, t_mult=2, peak_decay=0.5, interval="step"
+    )
+    trainer(callback, max_epochs=2).fit(Model(batches=9))
+    return callback.state_dict()
+
+
+def places(value, path=()):
+    """Return the path of each part of the state."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inner:
+        yield (*path, key)
+        if isinstance(part, dict | list):
+            yield from places(part, (*path, key))
+
+
+TENSORS = [torch.tensor(1), torch.tensor(0.1), torch.zeros(3), torch.tensor(1.0, device="meta")]
+parts = values | st.sampled_from(range(len(TENSORS))).map(lambda i: TENSORS[i])
+
+
+@EXAMPLES
+@given(data=st.data())
+def test_the_saved_state(state, data):
+    damaged = copy.deepcopy(state)
+    for _ in range(data.draw(st.integers(1, 2))):
+        *path, last = data.draw(st.sampled_from([*places(state)]))
+        part, removed = data.draw(parts), data.draw(st.booleans())
+        with suppress(LookupError, TypeError):  # the first damage may have taken the second's place
+            inner = damaged
+            for key in path:
+                inner = inner[key]
+            if removed:
+                del inner[last]
+            else:
+                inner[last] = part
+    try:
+        _resume.check(damaged)
+    except ValueError as error:
+        refused(error, ["the checkpoint's state"])
+        return
+    cycles = _resume._cycles(state)
+    sentence = _resume.changes(damaged, state, cycles, lambda _interval: 5)
+    assert "nan" not in sentence
+    assert "inf" not in sentence
+    for each in damaged["optimizers"]:
+        assert all(0 <= rate < math.inf for rate in (*each["bases"], *each["floors"]))
+        assert 0 <= each["count"] < 2**63
+
+
+@pytest.mark.parametrize("number", range(len(FIXED)))
+def test_a_state_that_is_something_else(number, state):
+    for wrong in (FIXED[number], {**state, "optimizers": FIXED[number]}):
+        try:
+            _resume.check(wrong)
+        except ValueError as error:
+            refused(error, ["the checkpoint's state"])
+        else:
+            assert wrong == {**state, "optimizers": []}
+
+
+@pytest.mark.parametrize("rate", [math.inf, math.nan, -0.1])
+@pytest.mark.parametrize("lr_min", [0.0, 0.01])
+def test_an_optimizer_whose_rate_is_no_rate(rate, lr_min):
+    def optimizer(parameters, lr):
+        made = torch.optim.SGD(parameters, lr)
+        made.param_groups[0]["lr"] = rate
+        return made
+
+    model = Model(optimizer=optimizer)
+    sentence = (
+        rf"^the rate of param group 0 of optimizer 0 must lie in \[0, inf\), got {rate}; give"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        trainer(CosineAnnealingCallback(lr_min=lr_min), max_epochs=1).fit(model)
+    assert not model.used

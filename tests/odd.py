@@ -1,0 +1,137 @@
+"""Values that nobody should give, and what must come of them."""
+
+import math
+import os
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+
+EXAMPLES = settings(
+    max_examples=int(os.environ.get("COSINE_CALLBACKS_EXAMPLES", "500")),
+    deadline=None,
+    derandomize=True,
+    database=None,
+)
+
+
+class Odd:
+    """An object that answers whatever it is asked with an error, or a lie."""
+
+    shape = ()
+
+    def item(self):
+        raise RuntimeError("no\nitem")
+
+    def __repr__(self):
+        raise OSError("no\nrepr")
+
+    def __eq__(self, other):
+        raise ArithmeticError
+
+    __hash__ = None
+
+
+class ManyLines:
+    """An object whose repr is no line."""
+
+    def __repr__(self):
+        return "a\nb\n" * 1000
+
+
+class Int(int):
+    """An int that becomes something else."""
+
+    def __int__(self):
+        raise OverflowError
+
+    def __repr__(self):
+        return "\n" * 10**4
+
+
+class Text(str):
+    """A text that equals everything."""
+
+    __slots__ = ()
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+LOOP = []
+LOOP.append(LOOP)
+FIXED = [
+    None,
+    True,
+    np.False_,
+    "",
+    "10",
+    "x" * 10**6,
+    "a\nb",
+    b"\n",
+    Text("a"),
+    [],
+    [1],
+    [0.5] * 10**5,
+    LOOP,
+    {},
+    {"lr_initial": 1},
+    1j,
+    Decimal(1),
+    Fraction(1, 2),
+    int,
+    len,
+    Odd(),
+    ManyLines(),
+    Int(3),
+    type("A\nB" * 100, (), {})(),
+    [10**10**4],
+    10**300,
+    10**10**5,
+    -(10**300),
+    2**31,
+    2**63 - 1,
+    2**63,
+    10**18,
+    math.nan,
+    math.inf,
+    -math.inf,
+    -0.0,
+    0,
+    1.0,
+    math.ulp(0.0),
+    1.7976931348623157e308,
+    np.float32(0.1),
+    np.float16(math.inf),
+    np.longdouble(1),
+    np.int8(-1),
+    np.uint64(2**64 - 1),
+    np.array(3),
+    np.array([1.0]),
+    np.zeros((0,)),
+    np.array("1"),
+    np.datetime64("2020-01-01"),
+    np.str_("epoch"),
+]
+values = (
+    # By their index: Hypothesis shows what it samples from, and some of these cannot be shown.
+    st.integers(0, len(FIXED) - 1).map(lambda i: FIXED[i])
+    | st.integers(-2, 20)
+    | st.floats(0, 1)
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+)
+
+
+def refused(error, names):
+    """Check that an error is one short line that begins with the name of an argument."""
+    assert type(error) in (TypeError, ValueError)
+    sentence = str(error)
+    assert sentence.startswith(tuple(f"{name} " for name in names)), sentence
+    assert len(sentence) < 500
+    assert len(sentence.splitlines()) == 1
