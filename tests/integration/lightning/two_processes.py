@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, TensorDataset
 class Ranked(Model):
     """It notes how far its weight went, too."""
 
-    def __init__(self, samples, file):
+    def __init__(self, file, samples, save=None):
         super().__init__()
-        self.samples, self.file = samples, file
+        self.file, self.samples, self.save = file, samples, save
 
     def train_dataloader(self):
         return DataLoader(TensorDataset(torch.ones(self.samples, 1)))
@@ -22,6 +22,8 @@ class Ranked(Model):
     def on_train_end(self):
         noted = {"rates": self.rates, "weight": self.weight.item()}
         Path(f"{self.file}.{self.global_rank}").write_text(json.dumps(noted))
+        if self.save:  # here, for the process that forks knows little of the run
+            self.trainer.save_checkpoint(self.save)
 
 
 class Sharded(Ranked):
@@ -51,16 +53,14 @@ def main():
         model = Sharded
         strategy = pl.strategies.ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
     for name, spec in runs.items():
-        made = fit(
-            model(spec["samples"], folder / name),
+        fit(
+            model(folder / name, spec["samples"], spec.get("save")),
             CosineAnnealingCallback(**spec["options"]),
             strategy=strategy,
             devices=2,
             ckpt_path=spec.get("from"),
             **spec["run"],
         )
-        if "save" in spec:
-            made.save_checkpoint(spec["save"])
 
 
 if __name__ == "__main__":
