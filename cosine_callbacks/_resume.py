@@ -22,13 +22,14 @@ def state_of(
     interval: str,
     parameters: Parameters,
     cycles: Cycles,
-    epochs: int,
+    done: dict[str, Any],
     driven: list[ParamGroups],
 ) -> dict[str, Any]:
     """Return what a resumed run needs, in types that `torch.load(weights_only=True)` reads.
 
     The curve is the resolved one: t_max is the first cycle's length in units, and `planned` the
-    length that several cycles fill, or 0.
+    length that several cycles fill, or 0. `done` holds the finished `epochs`, and whether the
+    updates were `counted`: automatic optimization and epochs leave each optimizer's count at 0.
     """
     filled = parameters.t_max is None and len(cycles.ends) > 1
     shape = {name: getattr(parameters, name) for name in _SHAPE}
@@ -38,7 +39,7 @@ def state_of(
         "planned": cycles.end if filled else 0,
         **shape,
         "warmup": cycles.warmup,
-        "epochs": epochs,
+        **done,
         "optimizers": [
             {
                 "index": d.index,
@@ -103,6 +104,22 @@ def _cycles(state: dict[str, Any]) -> Cycles:
     return Parameters(t_max=None if planned else state["t_max"], **shape).layout(planned)
 
 
+def counts(state: dict[str, Any]) -> dict[int, int]:
+    """Return the updates that each optimizer had done, by its index, where they were counted."""
+    counted = state["optimizers"] if state.get("counted") else []
+    return {each["index"]: each["count"] for each in counted}
+
+
+def uncounted(indices: list[int], callback: object) -> str:
+    """Say that these optimizers' counts start at 0 in a run that has begun before, if any do."""
+    if not indices:
+        return ""
+    return (
+        f"the updates that optimizers {indices} have done were not counted in the checkpoint or "
+        f"the fit before: {callback!r} counts the updates from 0"
+    )
+
+
 def changes(
     old: dict[str, Any], new: dict[str, Any], cycles: Cycles, position: Callable[[str], int]
 ) -> str:
@@ -127,7 +144,7 @@ def changes(
         )
     ]
     old_cycles = _cycles(old)
-    unread = {"epochs", "optimizers"}
+    unread = {"epochs", "counted", "optimizers"}
     if len(old_cycles.ends) == len(cycles.ends) and old_cycles.end == cycles.end:
         unread |= {"planned"}  # the same cycles, whether they fill the run or are counted
     differs = [

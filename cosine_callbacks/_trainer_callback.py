@@ -220,41 +220,40 @@ class _TrainerCallback:
         """Work out curve, bases and counts, and refuse what is wrong; write nothing."""
         if self._prepared:
             return
-        self._counts = (
-            self._interval == "step" and not trainer.lightning_module.automatic_optimization
-        )
         planned = 0
         if not isinstance(self._parameters.t_max, int):
             limits = self._parameters.t_max, self._max_epochs, self._interval
             planned = trainer.strategy.broadcast(planned_length(trainer, *limits))
         self._cycles = self._parameters.layout(planned)
-        counts = {driven.index: driven.count for driven in self._driven}
+        known = {d.index: d.count for d in self._driven if self._counts}  # by the fit before
+        if trainer.ckpt_path is not None:
+            known = _resume.counts(self._resumed)
         saved = {state["index"]: state for state in self._resumed.get("optimizers", [])}
         driven = []
         for index, rates in self._configured.items():
-            state = saved.get(index, {"bases": [], "floors": [], "count": counts.get(index, 0)})
-            bases = self._bases(trainer.optimizers[index].param_groups, rates, state["bases"])
-            driven.append(
-                ParamGroups(index, self._parameters, bases, state["floors"], state["count"])
-            )
-        self._lost_count = self._counts and trainer.global_step and not (self._resumed or counts)
-        self._driven = driven
-        self._finished = self._resumed.get("epochs", 0)
+            was = saved.get(index, {"bases": [], "floors": []})
+            bases = self._bases(trainer.optimizers[index].param_groups, rates, was["bases"])
+            start = was["floors"], known.get(index, 0)
+            driven.append(ParamGroups(index, self._parameters, bases, *start))
+        self._driven, self._finished = driven, self._resumed.get("epochs", 0)
+        manual = not trainer.lightning_module.automatic_optimization
+        self._counts = manual and self._interval == "step"
+        # Not `global_step`, which manual optimization begins at 0 after the automatic one.
+        begun = self._counts and trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        self._uncounted = [index for index in self._configured if begun and index not in known]
         self._prepared = True
 
     def _warn_of_changes(self, trainer: Any) -> None:
-        sentence = ""
+        sentences = [_resume.uncounted(self._uncounted, self)]
         if self._resumed and self._driven:
             position = partial(self._position, trainer, self._driven[0])
-            sentence = _resume.changes(self._resumed, self._state(), self._cycles, position)
-        elif self._lost_count:
-            sentence = f"the checkpoint has no state of {self!r}, which counts the updates from 0"
-        if sentence and trainer.is_global_zero:
+            sentences += [_resume.changes(self._resumed, self._state(), self._cycles, position)]
+        for sentence in filter(None, sentences if trainer.is_global_zero else ()):
             warnings.warn(sentence, stacklevel=2)
 
     def _state(self) -> dict[str, Any]:
-        done = self._finished, self._driven
-        return _resume.state_of(self._interval, self._parameters, self._cycles, *done)
+        done = {"epochs": self._finished, "counted": self._counts}
+        return _resume.state_of(self._interval, self._parameters, self._cycles, done, self._driven)
 
     def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""

@@ -73,8 +73,8 @@ def test_b8_killed_and_restored(tmp_path, interval, order):
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras distributes over JAX and TensorFlow only")
-def test_two_devices():
-    weights = last_line(run_program(HERE, "two_devices.py"))
+def test_several_devices():
+    weights = last_line(run_program(HERE, "devices.py"))
     assert weights == pytest.approx([-0.55, -0.55], rel=6e-7)
 
 

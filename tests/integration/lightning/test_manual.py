@@ -267,6 +267,66 @@ def test_the_counts_of_another_run_are_not_those_of_a_checkpoint(tmp_path):
     assert rates == pytest.approx([cosine(e, 20) for e in range(len(rates))])
 
 
+class Single(Gan):
+    """The first optimizer only, and Lightning steps it."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = True
+
+    def configure_optimizers(self):
+        return super().configure_optimizers()[:1]
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.sum()
+
+
+class SingleByHand(Single):
+    """The first optimizer only."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        self.optimizers().step(lambda: self.manual_backward(self.weight.sum()))
+
+
+@pytest.mark.parametrize(
+    ("saved", "interval", "lost"),
+    [
+        (SingleByHand, "step", [1]),
+        (Single, "step", [0, 1]),
+        (Gan, "epoch", [0, 1]),
+        (Gan, "step", []),
+    ],
+    ids=["another-optimizer", "automatic", "epochs", "all-there"],
+)
+def test_each_count_that_the_checkpoint_lacks_is_named(tmp_path, recwarn, saved, interval, lost):
+    before = CosineAnnealingCallback(20, interval=interval)
+    stopped = fit(saved(), before, max_epochs=1, limit_train_batches=4)
+    stopped.save_checkpoint(tmp_path / "run.ckpt")
+    model = Gan()
+    callback = CosineAnnealingCallback(20, interval="step")
+    fit(model, callback, ckpt_path=tmp_path / "run.ckpt", max_epochs=2)
+    said = [str(w.message) for w in recwarn if "counts the updates from 0" in str(w.message)]
+    assert [f"optimizers {lost} have done" in sentence for sentence in said] == [True] * bool(lost)
+    for index, (used, base) in enumerate(zip(model.by_optimizer, (0.1, 0.01), strict=True)):
+        start = 0 if index in lost else 4
+        assert used[:10] == pytest.approx([cosine(start + e, 20, base) for e in range(10)])
+
+
+def test_a_second_fit_from_a_checkpoint_has_the_counts_of_the_checkpoint(tmp_path):
+    fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
+    callback = CosineAnnealingCallback(20, interval="step")
+    made = fit(Gan(), callback, max_epochs=1)
+    made.fit_loop.max_epochs = 2
+    model = Gan()
+    with pytest.warns(UserWarning, match=r"optimizers \[0, 1\] .* counts the updates from 0"):
+        made.fit(model, ckpt_path=tmp_path / "run.ckpt")
+    assert model.by_optimizer[0][:5] == pytest.approx([cosine(e, 20) for e in range(5)])
+
+
 def test_a_second_fit_goes_on_and_a_new_trainer_starts_anew(recwarn):
     model, callback = Gan(), CosineAnnealingCallback(20, interval="step")
     made = fit(model, callback, max_epochs=1)

@@ -105,6 +105,7 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
         "t_mult": 1,
         "peak_decay": 1.0,
         "epochs": 0,
+        "counted": False,
         "optimizers": [{"index": 0, "bases": [0.1], "floors": [0.0], "count": 0}],
     }
 

@@ -5,31 +5,62 @@ import sys
 from pathlib import Path
 
 import torch
-from parts import CosineAnnealingCallback, Model, fit
+from parts import CosineAnnealingCallback, Model, fit, pl
 from torch.utils.data import DataLoader, TensorDataset
 
 
 class Ranked(Model):
-    def __init__(self, samples, folder):
+    """It notes how far its weight went, too."""
+
+    def __init__(self, file, samples, save=None):
         super().__init__()
-        self.samples, self.folder = samples, folder
+        self.file, self.samples, self.save = file, samples, save
 
     def train_dataloader(self):
         return DataLoader(TensorDataset(torch.ones(self.samples, 1)))
 
     def on_train_end(self):
-        (self.folder / f"rank{self.global_rank}").write_text(json.dumps(self.rates))
+        noted = {"rates": self.rates, "weight": self.weight.item()}
+        Path(f"{self.file}.{self.global_rank}").write_text(json.dumps(noted))
+        if self.save:  # here, for the process that forks knows little of the run
+            self.trainer.save_checkpoint(self.save)
+
+
+class Sharded(Ranked):
+    """Each rank has one of two rows of equal weights."""
+
+    def configure_model(self):
+        from torch.distributed.fsdp import fully_shard
+
+        self.layer = torch.nn.Linear(2, 2, bias=False)
+        torch.nn.init.zeros_(self.layer.weight)
+        del self.weight
+        fully_shard(self.layer, mesh=self.device_mesh["data_parallel"])
+
+    def training_step(self, batch, batch_idx):
+        return self.layer(torch.ones(1, 2)).sum()
+
+    def on_train_end(self):
+        assert self.layer.weight.to_local().shape == (1, 2)
+        self.weight = self.layer.weight.full_tensor()[1, 0]
+        super().on_train_end()
 
 
 def main():
-    spec = json.loads(sys.argv[1])
-    fit(
-        Ranked(spec["samples"], Path(spec["folder"])),
-        CosineAnnealingCallback(**spec["options"]),
-        strategy=spec["strategy"],
-        devices=2,
-        **spec["run"],
-    )
+    strategy, folder, runs = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    model = Ranked
+    if strategy == "fully_shard":
+        model = Sharded
+        strategy = pl.strategies.ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
+    for name, spec in runs.items():
+        fit(
+            model(folder / name, spec["samples"], spec.get("save")),
+            CosineAnnealingCallback(**spec["options"]),
+            strategy=strategy,
+            devices=2,
+            ckpt_path=spec.get("from"),
+            **spec["run"],
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -38,3 +40,22 @@ def test_b8_killed_and_restored(tmp_path, order):
 
 def test_two_devices():
     assert run_program("two_devices.py") == pytest.approx([-0.55, -0.55], rel=6e-7)
+
+
+@pytest.mark.slow
+def test_two_workers():
+    with (
+        socket.create_server(("localhost", 0)) as one,
+        socket.create_server(("localhost", 0)) as two,
+    ):
+        addresses = [f"localhost:{free.getsockname()[1]}" for free in (one, two)]
+    with ThreadPoolExecutor() as pool:
+        workers = [
+            pool.submit(run_program, "two_workers.py", index, *addresses) for index in (0, 1)
+        ]
+    first, second = (worker.result() for worker in workers)
+    assert first == second
+    right = [0.05 * (1 + np.cos(np.pi * e / 10)) for e in range(10)]
+    for used, weight in first:  # per update and per epoch
+        assert used == pytest.approx(right, rel=6e-7)
+        assert weight == pytest.approx(-0.55, rel=6e-7)

@@ -1,11 +1,14 @@
-"""A program: fit over two devices of this backend; print the weights by schedule and callback."""
+"""A program: fit over four devices on JAX, two on TensorFlow; print the weights.
+
+The first is that under the schedule, the second that under the callback.
+"""
 
 import json
 import os
 import sys
 
 if os.environ["KERAS_BACKEND"] == "jax":
-    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
 else:
     import tensorflow as tf
 
@@ -20,19 +23,19 @@ from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSched
 
 
 def main():
-    data = np.ones((20, 1), "float32")
+    data = np.ones((40, 1), "float32")
     schedule = CosineAnnealingSchedule(0.1, 10)
     by_schedule = compiled(keras.optimizers.SGD(schedule))
     by_callback = compiled(keras.optimizers.SGD(0.1))
-    fit(by_schedule, data=data, batch_size=2)
-    fit(by_callback, CosineAnnealingCallback(10, interval="step"), data=data, batch_size=2)
+    fit(by_schedule, data=data, batch_size=4)
+    fit(by_callback, CosineAnnealingCallback(10, interval="step"), data=data, batch_size=4)
     print(json.dumps([weight_of(by_schedule), weight_of(by_callback)]))
 
 
 if __name__ == "__main__":
     if os.environ["KERAS_BACKEND"] == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
-        assert len(keras.distribution.list_devices()) == 2
+        assert len(keras.distribution.list_devices()) == 4
         main()
     else:
         with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
