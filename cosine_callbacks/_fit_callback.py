@@ -18,6 +18,7 @@ from cosine_callbacks._optimizers import (
     inner_optimizers,
     plain,
     read,
+    take,
     unscaled,
 )
 from cosine_callbacks._parameters import Cycles, Parameters
@@ -116,8 +117,9 @@ class FitCallback:
         # Position at which this epoch began, its batches that ended, and the rates written last.
         self._start = self._ended = 0
         self._written: list[float] = []
-        # Whether this fit has begun an epoch, and has warned of another writer.
-        self._begun = self._warned = False
+        # Whether this fit has begun an epoch, has warned of another writer, and whether in this
+        # epoch nobody can have written after us.
+        self._begun = self._warned = self._alone = False
 
     def set_model(self, model: Any) -> None:
         """Note each optimizer's rate, before BackupAndRestore can put a decayed one there.
@@ -141,7 +143,8 @@ class FitCallback:
 
         Raises:
             ValueError: An optimizer holds a schedule or a function or has rate 0, the floor lies
-                above its rate, or the planned length is needed and unknown or too short.
+                above its rate, another of these callbacks drives it in this fit, or the planned
+                length is needed and unknown or too short.
         """
         model = self.model
         if not self._found:
@@ -149,10 +152,13 @@ class FitCallback:
                 "a MultiOptimizer over a function must be built before training begins, got one "
                 "without optimizers; call model.optimizer.build(model.trainable_variables)"
             )
+        optimizers = inner_optimizers(model.optimizer)
         self._curves = [
             self._curve(optimizer, found)
-            for optimizer, found in zip(inner_optimizers(model.optimizer), self._found, strict=True)
+            for optimizer, found in zip(optimizers, self._found, strict=True)
         ]
+        for optimizer in optimizers:
+            take(optimizer, self)
         self._start, self._ended, self._written = 0, 0, []
         self._begun = self._warned = False
         # tf_keras keeps the number in a variable of its own.
@@ -222,8 +228,8 @@ class FitCallback:
         """
         if self._written:
             self._look_for_another_writer()
-            # Whatever was written in between, each epoch writes anew.
-            self._written = []
+        # Whatever was written in between, each epoch writes anew.
+        self._written, self._alone = [], False
         steps = self._steps()
         if steps:
             self._start = epoch * steps
@@ -236,10 +242,15 @@ class FitCallback:
         if self._interval == "epoch":
             self._write(epoch)
 
-    def _look_for_another_writer(self) -> None:
+    def _look_for_another_writer(self) -> bool:
+        """Warn of one, once in a fit, and say whether a rate is not as we left it."""
+        lost = False
         for optimizer in inner_optimizers(self.model.optimizer):
             ours = LEFT[optimizer].rates
-            if not self._warned and not holds(optimizer, ours):
+            if holds(optimizer, ours):
+                continue
+            lost = True
+            if not self._warned:
                 self._warned = True
                 warnings.warn(
                     f"{type(self).__name__} and another writer, such as ReduceLROnPlateau or "
@@ -247,12 +258,19 @@ class FitCallback:
                     f"{read(optimizer)} where {ours[0]} was written; remove one of the two",
                     stacklevel=2,
                 )
+        return lost
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """With interval "step", write the rate of this batch where it is a new one."""
+        """Write the rate of a new batch, or that of the epoch again where another one wrote."""
         # Some backends also begin a batch that does not exist: nothing may be counted here.
         if self._interval == "step":
             self._write(self._start + batch)
+        elif not self._alone:
+            # LearningRateScheduler, listed after us, writes after our `on_epoch_begin`.
+            self._alone = True
+            if self._look_for_another_writer():
+                self._written = []
+                self._write(self._start)
 
     def _write(self, position: int) -> None:
         rates = [curve.rate(position) for curve in self._curves]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,6 +23,24 @@ class Left:
 
 # Kept with the optimizer, not with the callback: another callback on it finds the same base.
 LEFT: WeakKeyDictionary[Any, Left] = WeakKeyDictionary()
+
+
+# Which callback drives an optimizer, or did last; weak, or the two would keep each other alive.
+DRIVERS: WeakKeyDictionary[Any, ReferenceType[Any]] = WeakKeyDictionary()
+
+
+def take(optimizer: Any, callback: Any) -> None:
+    """Let the callback drive this optimizer; ValueError if another one does in the same fit."""
+    driver = DRIVERS.get(optimizer)
+    other = None if driver is None else driver()
+    # A fit hands the same dict to all of its callbacks.
+    same_fit = bool(callback.params) and getattr(other, "params", None) is callback.params
+    if same_fit and other is not callback:
+        raise ValueError(
+            f"callbacks must hold one CosineAnnealingCallback for {called(optimizer)}, got two; "
+            "remove one of them"
+        )
+    DRIVERS[optimizer] = ref(callback)
 
 
 class Found(NamedTuple):

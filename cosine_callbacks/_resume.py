@@ -75,7 +75,7 @@ def _plain(value: Any) -> bool:
         return all(type(key) is str and _plain(each) for key, each in value.items())
     if type(value) is list:
         return all(map(_plain, value))
-    return value is None or type(value) in (int, float, str)
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _sound(state: dict[str, Any]) -> bool:
@@ -87,6 +87,7 @@ def _sound(state: dict[str, Any]) -> bool:
         whole("each count", count, 0)
     return (
         type(state["optimizers"]) is list
+        and type(state.get("counted", False)) is bool
         and state["interval"] in ("epoch", "step")
         and all(
             type(floor) is type(base) is float and 0 <= floor <= base < math.inf

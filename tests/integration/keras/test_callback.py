@@ -3,6 +3,7 @@
 import copy
 import csv
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -280,6 +281,8 @@ def test_an_undone_write_is_no_second_writer():
     hooks.on_epoch_begin(1)
 
 
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+@pytest.mark.parametrize("first", [True, False], ids=["ours first", "ours last"])
 @pytest.mark.parametrize(
     "writer",
     [
@@ -288,9 +291,32 @@ def test_an_undone_write_is_no_second_writer():
     ],
     ids=lambda writer: type(writer).__name__,
 )
-def test_keras_own_writers(writer):
-    with pytest.warns(UserWarning, match="another writer"):
-        fit(sgd(), CosineAnnealingCallback(5), writer, epochs=5)
+def test_keras_own_writers(writer, first, interval):
+    ours = CosineAnnealingCallback(5 if interval == "epoch" else 50, interval=interval)
+    callbacks = (ours, writer) if first else (writer, ours)
+    # There our next write comes before we look again.
+    silent = "Scheduler" in type(writer).__name__ and first and interval == "step"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sum_of_rates, _ = moved(sgd(), *callbacks, epochs=5)
+    assert sum("another writer" in str(w.message) for w in caught) == (not silent)
+    curve = [cosine(e, 5) for e in range(5) for _ in range(10)]
+    if interval == "step":
+        curve = [cosine(e, 50) for e in range(50)]
+    assert sum_of_rates == pytest.approx(sum(curve), rel=6e-7)
+
+
+def test_two_of_ours_on_one_optimizer_are_refused():
+    model, first = sgd(), CosineAnnealingCallback(4)
+    sentence = r"^callbacks must hold one CosineAnnealingCallback for sgd\w*, got two; remove one"
+    with pytest.raises(ValueError, match=sentence):
+        fit(model, first, CosineAnnealingCallback(9), epochs=2)
+    assert weight_of(model) == 0
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
+    # One after the other they may.
+    fit(model, first, epochs=1)
+    fit(model, CosineAnnealingCallback(9), epochs=1)
+    fit(model, first, epochs=1)
 
 
 def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):

@@ -176,6 +176,16 @@ def test_a_second_writer(name):
     with pytest.warns(UserWarning, match=f"another writer, such as .*{name}") as caught:
         fit(model, CosineAnnealingCallback(5), writer, epochs=5)
     assert sum("another writer" in str(warning.message) for warning in caught) == 1
+    # Ten batches at each of 0.05 (1 + cos(pi e / 5)), whatever the other one wrote.
+    assert weight_of(model) == pytest.approx(-3, rel=6e-7)
+
+
+def test_two_of_ours_on_one_optimizer_are_refused():
+    model = sgd()
+    with pytest.raises(ValueError, match=r"^callbacks must hold one Cosine.*, got two; remove one"):
+        fit(model, CosineAnnealingCallback(4), CosineAnnealingCallback(9), epochs=2)
+    assert weight_of(model) == 0
+    assert rate_of(model) == pytest.approx(0.1)
 
 
 def loss_scaled(optimizer):
