@@ -1,0 +1,37 @@
+"""Everything at its full length, each framework and backend in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# Points at which each case of the crash matrix dies, and examples of each fuzzed property.
+SIZES = {"COSINE_CALLBACKS_TORTURE": "17", "COSINE_CALLBACKS_EXAMPLES": "10000"}
+KERAS = ["tests/torture/test_keras.py", "tests/integration/keras/test_fuzz.py"]
+TENSORFLOW = ["tests/torture/test_tensorflow.py", "tests/integration/tensorflow/test_fuzz.py"]
+RUNS = [
+    ({}, ["tests/unit/test_fuzz.py"]),
+    ({}, ["tests/torture/test_lightning.py", "tests/integration/lightning/test_fuzz.py"]),
+    ({}, ["tests/torture/test_soak_lightning.py"]),
+    ({"KERAS_BACKEND": "torch"}, KERAS),
+    ({"KERAS_BACKEND": "jax"}, [*KERAS, "tests/torture/test_soak_keras.py"]),
+    ({"KERAS_BACKEND": "tensorflow"}, KERAS),
+    ({}, TENSORFLOW),
+    ({"TF_USE_LEGACY_KERAS": "1"}, TENSORFLOW),
+]
+
+
+def main():
+    """Run all of it; return how many runs failed."""
+    failed = 0
+    for variables, files in RUNS:
+        print(variables, *files, flush=True)
+        command = [sys.executable, "-m", "pytest", "-rP", "--durations=5", "-q", *files]
+        environment = {**os.environ, **SIZES, **variables}
+        failed += subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

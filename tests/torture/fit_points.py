@@ -1,0 +1,111 @@
+"""The program that kills `fit` of Keras 3, on the backend that is set, or of tf.keras."""
+
+import importlib
+import sys
+
+import numpy as np
+from points import HALF, REFUSED, WHOLE, matrix
+
+ADAPTER, POINTS = sys.argv[2], int(sys.argv[3])
+adapter = importlib.import_module(f"cosine_callbacks.{ADAPTER}")
+keras = adapter.keras if ADAPTER == "keras" else adapter.tf.keras
+# What h5py and, for tf_keras, TensorFlow say of half a file.
+DAMAGED = (OSError, KeyError)
+if ADAPTER == "tensorflow":
+    DAMAGED += (IndexError, adapter.tf.errors.OpError)
+EPOCHS, BATCHES = 4, 4
+CASES = {
+    "step": {"interval": "step", "t_max": 16, "lr_min": 0.001},
+    "restarts": {"interval": "step", "t_max": 4, "warmup": 1, "cycles": None, "peak_decay": 0.5},
+    "epoch": {"interval": "epoch", "cycles": 2, "lr_min_ratio": 0.1},
+}
+if ADAPTER == "keras":
+    CASES["schedule"] = {"lr_initial": 0.1, "t_max": 16, "lr_min": 0.001, "warmup": 2}
+
+
+class Events(keras.callbacks.Callback):
+    """Die at a hook, and write down the rate that each batch is about to use."""
+
+    def __init__(self, disk):
+        super().__init__()
+        self.disk, self.epoch = disk, 0
+
+    def on_train_begin(self, logs=None):
+        self.disk.event("on_train_begin")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+        self.disk.event("on_epoch_begin")
+
+    def on_train_batch_begin(self, batch, logs=None):
+        rate = self.model.optimizer.learning_rate
+        rate = rate.numpy() if hasattr(rate, "numpy") else rate
+        self.disk.used([self.epoch, batch], float(rate))
+        self.disk.event("on_train_batch_begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.disk.event("on_train_batch_end")
+
+    def on_test_end(self, logs=None):
+        self.disk.event("validation")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.disk.event("on_epoch_end")
+
+    def on_train_end(self, logs=None):
+        self.disk.event("on_train_end")
+
+
+class Backup(keras.callbacks.BackupAndRestore):
+    """Die within and after the writing of a backup."""
+
+    def __init__(self, disk):
+        super().__init__(str(disk.folder / "backup"))
+        self.disk = disk
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        files = [file for file in (self.disk.folder / "backup").rglob("*") if file.is_file()]
+        weights = [max(files, key=lambda file: file.stat().st_size)] if files else []
+        self.disk.event(HALF, *weights)
+        self.disk.event("backup")
+
+
+class Weight(keras.layers.Layer):
+    """Give the weight, whatever the input."""
+
+    def build(self, input_shape):
+        self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
+
+    def call(self, inputs):
+        return inputs * 0 + self.weight
+
+
+def train(disk, case, forget):
+    if forget:
+        for file in sorted((disk.folder / "backup").rglob("*"), reverse=True):
+            file.rmdir() if file.is_dir() else file.unlink()
+    annealing, rate = [], 0.1
+    if "lr_initial" in case:
+        rate = adapter.CosineAnnealingSchedule(**case)
+    else:
+        annealing = [adapter.CosineAnnealingCallback(**case)]
+    model = keras.Sequential([keras.Input((1,)), Weight()])
+    model.compile(keras.optimizers.SGD(rate), loss=lambda _, prediction: prediction[:, 0])
+    ones = np.ones((BATCHES, 1), "float32")
+    try:
+        model.fit(
+            ones,
+            ones,
+            batch_size=1,
+            epochs=EPOCHS,
+            validation_data=(ones[:1], ones[:1]),
+            callbacks=[*annealing, Backup(disk), Events(disk)],
+            verbose=0,
+        )
+    except DAMAGED:
+        return REFUSED
+    return WHOLE
+
+
+matrix(train, CASES, POINTS)

@@ -1,0 +1,106 @@
+"""Kill a training at seeded points, resume it from what lies on disk, and compare its rates.
+
+The programs beside this module say how their framework trains; every attempt is a process of its
+own, forked so that the framework is imported once.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+WHOLE, REFUSED = 0, 3
+HALF = "half a file"
+
+
+class Disk:
+    """Where an attempt writes each rate that it uses, and the events that passed."""
+
+    def __init__(self, folder, dies_at=None):
+        self.folder, self.dies_at, self.events = folder, dies_at, []
+
+    def event(self, name, *files):
+        """Let an event pass, or die there; the files are then half written."""
+        self.events.append(name)
+        if len(self.events) - 1 == self.dies_at:
+            for file in files:
+                data = file.read_bytes()
+                file.write_bytes(data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def used(self, place, rate):
+        """Write down that a rate is being used at this place of the run."""
+        with (self.folder / "used.jsonl").open("a") as file:
+            file.write(json.dumps([place, rate]) + "\n")
+
+    def rates(self):
+        """Return all that was written down: at a place that was trained twice, twice."""
+        lines = (self.folder / "used.jsonl").read_text().splitlines()
+        return [(json.dumps(place), rate) for place, rate in map(json.loads, lines)]
+
+
+def attempt(train, disk, *arguments):
+    """Train in a process of its own; return its exit status."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = train(disk, *arguments)
+        except Exception:  # noqa: BLE001 - the test shows what the program wrote
+            traceback.print_exc()
+        else:
+            (disk.folder / "events.json").write_text(json.dumps(disk.events))
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def matrix(train, cases, points):
+    """Kill at so many points of each case.
+
+    Args:
+        train: Called with a Disk, a case and whether to forget the newest checkpoint; returns WHOLE
+            or, where the framework refuses what lies on disk, REFUSED.
+        cases: By name, the arguments of the curve.
+        points: How many points to kill each case at.
+
+    Returns:
+        The number of points killed, rates compared, differences and refusals, the names of the
+        events died at, and by case the rates of the uninterrupted run.
+    """
+    result = {"killed": 0, "compared": 0, "differences": 0, "refused": 0, "events": {}, "runs": {}}
+    root = Path(sys.argv[1])
+    for name, case in cases.items():
+        folder = root / name
+        folder.mkdir()
+        disk = Disk(folder)
+        assert attempt(train, disk, case, False) == WHOLE  # noqa: FBT003
+        right = dict(disk.rates())
+        result["runs"][name] = list(right.values())
+        events = json.loads((folder / "events.json").read_text())
+        rng = random.Random(name)
+        # Half a file is the worst that can be left behind: one point at least is there.
+        halves = [at for at, event in enumerate(events) if event == HALF]
+        chosen = {rng.choice(halves), *rng.sample(range(len(events)), min(points, len(events)))}
+        for at in sorted(chosen):
+            place = root / f"{name}-{at}"
+            place.mkdir()
+            status = attempt(train, Disk(place, at), case, False)  # noqa: FBT003
+            assert status == -signal.SIGKILL, f"{name}: {events[at]} ended with {status}"
+            status = attempt(train, Disk(place), case, False)  # noqa: FBT003
+            if status == REFUSED:
+                result["refused"] += 1
+                status = attempt(train, Disk(place), case, True)  # noqa: FBT003
+            assert status == WHOLE, f"{name}, resumed after {events[at]}, ended with {status}"
+            found = Disk(place).rates()
+            assert dict(found).keys() == right.keys(), f"{name}, resumed after {events[at]}"
+            result["killed"] += 1
+            result["compared"] += len(found)
+            result["differences"] += sum(rate != right[where] for where, rate in found)
+            result["events"][events[at]] = result["events"].get(events[at], 0) + 1
+            shutil.rmtree(place)
+    print(json.dumps(result))

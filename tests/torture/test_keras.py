@@ -1,0 +1,55 @@
+"""Keras 3 on its backend, killed at seeded points or with a damaged backup: the right rates."""
+
+import keras
+import numpy as np
+import pytest
+
+from cosine_callbacks.keras import CosineAnnealingCallback
+from tests.integration.keras.parts import compiled, fit, weight_of
+
+from .run import POINTS, killed
+
+
+def test_killed_and_resumed(tmp_path):
+    result = killed(tmp_path, "fit_points.py", "keras", str(POINTS))
+    runs = result["runs"]
+    assert result["killed"] >= len(runs) * POINTS
+    # The uninterrupted ones: the middle of 0.1 and 0.001, two cycles of two epochs, a warmup.
+    assert runs["step"][8] == pytest.approx(0.0505, rel=6e-7)
+    assert runs["epoch"][::4] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=6e-7)
+    assert runs["schedule"][:3] == pytest.approx([0.1 / 3, 0.2 / 3, 0.1], rel=6e-7)
+
+
+class Stop(keras.callbacks.Callback):
+    """End a run in its third epoch, as an accident would."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def files(folder):
+    return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.99, 1.0])
+def test_a_backup_that_is_cut_short(tmp_path, part):
+    def run(*others):
+        model = compiled(keras.optimizers.SGD(0.1))
+        backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        fit(model, CosineAnnealingCallback(4), backup, *others, epochs=4)
+        return weight_of(model)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stop())
+    weights = max(files(tmp_path), key=lambda file: file.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[: int(weights.stat().st_size * part)])
+    before = files(tmp_path)
+    if part == 1:
+        # Ten batches at each of 0.05 (1 + cos(pi e / 4)).
+        rates = 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4))
+        assert run() == pytest.approx(-10 * rates.sum(), rel=6e-7)
+    else:
+        with pytest.raises((OSError, KeyError)):
+            run()
+        assert files(tmp_path) == before

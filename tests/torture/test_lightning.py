@@ -1,0 +1,95 @@
+"""Lightning, killed at seeded points or with a damaged file: the right rates, or a sentence."""
+
+import math
+import os
+import pickle
+
+import pytest
+import torch
+
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit
+from tests.odd import refused
+
+from .run import POINTS, killed
+
+FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
+
+
+def test_killed_and_resumed(tmp_path):
+    result = killed(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
+    runs = result["runs"]
+    assert result["killed"] >= len(runs) * POINTS
+    # The uninterrupted ones: the middle of 0.1 and 0.001, and two cycles of two epochs.
+    assert runs["step"][10] == pytest.approx(0.0505, rel=1e-15)
+    assert runs["epoch"][::5] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=1e-15)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A checkpoint in the middle of a run."""
+    file = tmp_path_factory.mktemp("saved") / "run.ckpt"
+    made = fit(Model(), CosineAnnealingCallback(20, interval="step"), max_steps=7)
+    made.save_checkpoint(file)
+    return file
+
+
+def resumed(file):
+    """Go on from the file, which stays as it is; return the rates used, and what was raised."""
+    before, model, raised = file.read_bytes(), Model(), None
+    try:
+        callback = CosineAnnealingCallback(20, interval="step")
+        fit(model, callback, max_steps=20, max_epochs=3, ckpt_path=file)
+    except Exception as error:  # noqa: BLE001 - which one it may be, the tests say
+        raised = error
+    assert file.read_bytes() == before
+    return model.rates, raised
+
+
+def test_a_whole_checkpoint(saved):
+    rates, raised = resumed(saved)
+    assert raised is None
+    right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(7, 20)]
+    assert rates == pytest.approx(right, rel=1e-12)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7, 0.99, 0.9999])
+def test_a_checkpoint_that_is_cut_short(saved, tmp_path, part):
+    file, data = tmp_path / "run.ckpt", saved.read_bytes()
+    file.write_bytes(data[: int(len(data) * part)])
+    rates, raised = resumed(file)
+    assert rates == []
+    assert isinstance(raised, RuntimeError | EOFError | pickle.UnpicklingError | ValueError)
+
+
+KEY = "CosineAnnealingCallback{'optimizers': None}"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"T_0": 3},
+        [1],
+        "state",
+        {"interval": "step"},
+        {"interval": "step", "epochs": torch.tensor(3)},
+    ],
+    ids=str,
+)
+def test_a_state_of_something_else(saved, tmp_path, state):
+    checkpoint = torch.load(saved, weights_only=True)
+    checkpoint["callbacks"][KEY] = state
+    file = tmp_path / "run.ckpt"
+    torch.save(checkpoint, file)
+    rates, raised = resumed(file)
+    assert rates == []
+    assert isinstance(raised, ValueError)
+    refused(raised, ["the checkpoint's state for CosineAnnealingCallback"])
+
+
+def test_a_checkpoint_without_our_state(saved, tmp_path):
+    checkpoint = torch.load(saved, weights_only=True)
+    del checkpoint["callbacks"][KEY]
+    file = tmp_path / "run.ckpt"
+    torch.save(checkpoint, file)
+    # The position is Lightning's own, the base torch's own: nothing is lost.
+    assert resumed(file) == resumed(saved)

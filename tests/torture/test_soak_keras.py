@@ -1,0 +1,56 @@
+"""200,000 updates each of schedule and callback under restarts for ever."""
+
+import os
+import sys
+from array import array
+
+import keras
+import numpy as np
+import pytest
+
+from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
+from tests.integration.keras.parts import compiled
+
+UPDATES, T_MAX = int(os.environ.get("COSINE_CALLBACKS_SOAK", "200000")), 1000
+
+
+class Soaked(keras.callbacks.Callback):
+    """Note each rate, and from time to time how many blocks of memory are in use."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.blocks = array("d"), []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # A schedule's rate is asked for once in a while: that is an evaluation of its own.
+        if self.set or len(self.used) % 100 == 0:
+            rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+            self.last = float(rate)
+        self.used.append(self.last)
+        if len(self.used) % (UPDATES // 10) == 0:
+            self.blocks.append(sys.getallocatedblocks())
+
+
+# pytest keeps each warning of Keras' own: one for each rate that we read.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("kind", ["schedule", "callback"])
+def test_keras(kind):
+    soaked, ours = Soaked(), []
+    soaked.set = kind == "callback"
+    if soaked.set:
+        ours = [CosineAnnealingCallback(T_MAX, 0.001, interval="step", cycles=None)]
+        rate = 0.1
+    else:
+        rate = CosineAnnealingSchedule(0.1, T_MAX, 0.001, cycles=None)
+    model = compiled(keras.optimizers.SGD(rate))
+    ones = np.ones((UPDATES // 10, 1), "float32")
+    model.fit(ones, ones, batch_size=1, epochs=10, callbacks=[*ours, soaked], verbose=0)
+    asked = slice(None, None, 1 if soaked.set else 100)
+    used = np.array(soaked.used)[asked]
+    e = np.arange(UPDATES)[asked] % T_MAX
+    right = 0.001 + 0.0495 * (1 + np.cos(np.pi * e / T_MAX))
+    worst = np.abs(used / right - 1).max()
+    growth = max(soaked.blocks[1:]) - soaked.blocks[1]
+    print(f"{kind}: {UPDATES} updates, worst relative error {worst:.1e}, {growth} blocks more")
+    assert worst < 6e-7
+    assert growth < 20_000

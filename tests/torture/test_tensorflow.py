@@ -1,0 +1,14 @@
+"""tf.keras, killed at seeded points: the joined rates are those of the uninterrupted run."""
+
+import pytest
+
+from .run import POINTS, killed
+
+
+def test_killed_and_resumed(tmp_path):
+    result = killed(tmp_path, "fit_points.py", "tensorflow", str(POINTS))
+    runs = result["runs"]
+    assert result["killed"] >= len(runs) * POINTS
+    # The uninterrupted ones: the middle of 0.1 and 0.001, and two cycles of two epochs.
+    assert runs["step"][8] == pytest.approx(0.0505, rel=6e-7)
+    assert runs["epoch"][::4] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=6e-7)
