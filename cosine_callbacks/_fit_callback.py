@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import warnings
-from typing import Any, NamedTuple
+from typing import Any
 
+from cosine_callbacks._fit_curve import Curve, ends
 from cosine_callbacks._optimizers import (
     LEFT,
     Found,
@@ -21,27 +21,11 @@ from cosine_callbacks._optimizers import (
     take,
     unscaled,
 )
-from cosine_callbacks._parameters import Cycles, Parameters
-from cosine_callbacks._values import FLOAT32_MAX, one_of
-from cosine_callbacks.formula import mix, weight
+from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._values import one_of
 
 # One for all callbacks: with a lock of its own no callback could be deep-copied, as tuners do.
 LOCK = threading.Lock()
-
-
-class Curve(NamedTuple):
-    """The curve of one optimizer in one fit."""
-
-    base: float
-    floor: float
-    cycles: Cycles
-    accumulation: int
-    suffix: str
-
-    def rate(self, position: int) -> float:
-        """Return the rate of the epoch or batch at this position."""
-        w, on = weight(self.cycles, position // self.accumulation)
-        return float(mix(self.floor * on, self.base, w))
 
 
 def legacy(kind: type) -> bool:
@@ -172,37 +156,14 @@ class FitCallback:
             )
 
     def _curve(self, optimizer: Any, found: Found) -> Curve:
-        parameters, name = self._parameters, called(optimizer)
-        if found.rate is None:
-            raise ValueError(
-                f"{name} must hold a rate that can be set, got a schedule or a function; give the "
-                "optimizer a float, or drop this callback and give it a CosineAnnealingSchedule"
-            )
-        base = parameters.lr_initial
-        if base is None:
-            base = found.rate if found.base is None else found.base
-            if not 0 < base < math.inf:
-                raise ValueError(
-                    f"the rate of {name} must lie in (0, inf) to be the peak, got {base}; "
-                    "give lr_initial="
-                )
-            if found.base is None and found.trained:
-                warnings.warn(
-                    f"{name} has been trained before and its present rate {base} is taken for the "
-                    "peak of the curve; give lr_initial= if that rate had been annealed",
-                    stacklevel=2,
-                )
-        if base > FLOAT32_MAX:
-            raise ValueError(
-                f"lr_initial must be a rate that float32 can hold, got {base}; give a smaller one"
-            )
-        floor = parameters.floor(base, f"the rate of {name}")
+        base, floor = ends(self._parameters, called(optimizer), found)
         accumulation = 1
         if self._interval == "step":
             accumulation = getattr(optimizer, "gradient_accumulation_steps", None) or 1
-        planned = 0 if isinstance(parameters.t_max, int) else self._planned(accumulation)
-        suffix = "" if optimizer is unscaled(self.model.optimizer) else f"_{name}"
-        return Curve(base, floor, parameters.layout(planned), accumulation, suffix)
+        fixed = isinstance(self._parameters.t_max, int)
+        cycles = self._parameters.layout(0 if fixed else self._planned(accumulation))
+        one = optimizer is unscaled(self.model.optimizer)
+        return Curve(base, floor, cycles, accumulation, "" if one else f"_{called(optimizer)}")
 
     def _planned(self, accumulation: int) -> int:
         """Return the planned epochs or updates, from 0 to the end epoch of this fit."""
