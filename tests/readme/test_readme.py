@@ -22,6 +22,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*
 PAGES.remove(ROOT / "docs" / "cheatsheet.md")
 DRIVERS = os.environ["COSINE_CALLBACKS_DRIVERS"].split()
 
+# What the documentation's hooks make.
+MADE = {"benchmarks.md", "changelog.md"}
+
 
 def python(block, folder):
     variables = {}
@@ -115,3 +118,11 @@ BLOCKS = [
 @pytest.mark.parametrize(("runs", "block"), BLOCKS)
 def test_every_block(runs, block, tmp_path):
     runs(block, tmp_path)
+
+
+def test_every_link():
+    """Those of the pages that are read where they lie; mkdocs looks at the others."""
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
+            made = link in MADE or link.startswith("pictures/")
+            assert made or "://" in link or (page.parent / link).exists(), (page, link)

@@ -1,5 +1,6 @@
 """The rate that each update really used, in straight runs."""
 
+import doctest
 import math
 
 import pytest
@@ -183,3 +184,9 @@ def test_validation_and_another_loader_length_do_not_move_the_position():
     right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(20)]
     assert model.rates == pytest.approx(right, rel=1e-12)
     assert {used[3] for used in model.used} == {0.0}
+
+
+def test_the_example_of_the_docstring():
+    (example,) = doctest.DocTestFinder(recurse=False).find(CosineAnnealingCallback, "example")
+    example.globs["CosineAnnealingCallback"] = CosineAnnealingCallback
+    assert doctest.DocTestRunner().run(example) == (0, 1)
