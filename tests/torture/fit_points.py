@@ -4,7 +4,7 @@ import importlib
 import sys
 
 import numpy as np
-from points import HALF, REFUSED, WHOLE, matrix
+from points import BETWEEN, END, HALF, REFUSED, WHOLE, matrix
 
 ADAPTER, POINTS = sys.argv[2], int(sys.argv[3])
 adapter = importlib.import_module(f"cosine_callbacks.{ADAPTER}")
@@ -81,6 +81,14 @@ class Weight(keras.layers.Layer):
         return inputs * 0 + self.weight
 
 
+class Model(keras.Sequential):
+    """Die between the weights of a backup and the number of its epoch, which Keras writes next."""
+
+    def save_weights(self, *arguments, **options):
+        super().save_weights(*arguments, **options)
+        self.between()
+
+
 def train(disk, case, forget):
     if forget:
         for file in sorted((disk.folder / "backup").rglob("*"), reverse=True):
@@ -90,7 +98,9 @@ def train(disk, case, forget):
         rate = adapter.CosineAnnealingSchedule(**case)
     else:
         annealing = [adapter.CosineAnnealingCallback(**case)]
-    model = keras.Sequential([keras.Input((1,)), Weight()])
+    model = Model([keras.Input((1,)), Weight()])
+    # A schedule follows the optimizer's count, which is then an epoch ahead: a limit of its own.
+    model.between = lambda: annealing and disk.event(BETWEEN)
     model.compile(keras.optimizers.SGD(rate), loss=lambda _, prediction: prediction[:, 0])
     ones = np.ones((BATCHES, 1), "float32")
     try:
@@ -105,6 +115,7 @@ def train(disk, case, forget):
         )
     except DAMAGED:
         return REFUSED
+    disk.used(END, float(model.get_weights()[0]))
     return WHOLE
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from cosine_callbacks.keras import CosineAnnealingCallback
+from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.integration.keras.parts import compiled, fit, weight_of
 
 from .run import POINTS, killed
@@ -16,7 +16,7 @@ def test_killed_and_resumed(tmp_path):
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted ones: the middle of 0.1 and 0.001, two cycles of two epochs, a warmup.
     assert runs["step"][8] == pytest.approx(0.0505, rel=6e-7)
-    assert runs["epoch"][::4] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=6e-7)
+    assert runs["epoch"][:16:4] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=6e-7)
     assert runs["schedule"][:3] == pytest.approx([0.1 / 3, 0.2 / 3, 0.1], rel=6e-7)
 
 
@@ -53,3 +53,32 @@ def test_a_backup_that_is_cut_short(tmp_path, part):
         with pytest.raises((OSError, KeyError)):
             run()
         assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["callback", "schedule"])
+def test_a_backup_of_two_epochs(tmp_path, kind):
+    """Killed between its two files, Keras trains an epoch twice; a schedule counts that."""
+
+    def run(*others):
+        annealing = [CosineAnnealingCallback(4)] if kind == "callback" else []
+        rate = 0.1 if annealing else CosineAnnealingSchedule(0.1, 4, steps_per_epoch=10)
+        model = compiled(keras.optimizers.SGD(rate))
+        backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        fit(model, *annealing, backup, *others, epochs=4)
+        return weight_of(model)
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.metadata = metadata.read_bytes()
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    metadata, stop = tmp_path / "training_metadata.json", Stop()
+    with pytest.raises(KeyboardInterrupt):
+        run(stop)
+    metadata.write_bytes(stop.metadata)
+    # Epochs 0 and 1 before, then 1 to 3 once more; for the schedule these are 2 to 4.
+    again = np.array([1, 2, 3] if kind == "callback" else [2, 3, 4])
+    rates = 0.05 * (1 + np.cos(np.pi * np.array([0, 1, *again]) / 4))
+    assert run() == pytest.approx(-10 * rates.sum(), rel=6e-7)
