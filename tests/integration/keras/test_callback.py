@@ -308,7 +308,7 @@ def test_keras_own_writers(writer, first, interval):
 
 def test_two_of_ours_on_one_optimizer_are_refused():
     model, first = sgd(), CosineAnnealingCallback(4)
-    sentence = r"^callbacks must hold one CosineAnnealingCallback for (?i:sgd)\w*, got two; remove one"
+    sentence = r"^callbacks must hold one CosineAnnealingCallback for (?i:sgd)\w*, got two; remove"
     with pytest.raises(ValueError, match=sentence):
         fit(model, first, CosineAnnealingCallback(9), epochs=2)
     assert weight_of(model) == 0
