@@ -7,7 +7,7 @@ import pickle
 import pytest
 import torch
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
 from tests.odd import refused
 
 from .run import POINTS, killed
@@ -15,6 +15,10 @@ from .run import POINTS, killed
 FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
 
 
+@pytest.mark.skipif(
+    pl.__version__.startswith("2.2."),
+    reason="Lightning 2.2 trains a batch of the epoch that it resumes once more: see test_resume",
+)
 def test_killed_and_resumed(tmp_path):
     result = killed(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
     runs = result["runs"]
