@@ -1,5 +1,7 @@
 """Whatever the callback is given: an object, or one sentence."""
 
+import inspect
+
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,18 +9,7 @@ from hypothesis import strategies as st
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
 from tests.odd import EXAMPLES, refused, values
 
-NAMES = [
-    "t_max",
-    "lr_min",
-    "lr_initial",
-    "lr_min_ratio",
-    "interval",
-    "warmup",
-    "warmup_start_ratio",
-    "cycles",
-    "t_mult",
-    "peak_decay",
-]
+_, *NAMES = inspect.signature(CosineAnnealingCallback.__init__).parameters
 
 
 @EXAMPLES
