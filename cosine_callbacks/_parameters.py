@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import KW_ONLY, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,15 @@ class Cycles:
     rest: float
     warmup_start: float
     peak_decay: float
+
+    def find(self, e: float) -> tuple[int, float, float]:
+        """Return the cycle in which e in [0, end] lies, what is left of it there, and its span."""
+        if isinstance(self.ends, range):
+            i = int(min(e // self.first, len(self.ends) - 1))
+            left = self.first - e % self.first if e < self.end else 0
+            return i, left, float(self.first) if i else self.rest
+        i = bisect_right(self.ends, e, hi=len(self.ends) - 1)
+        return i, self.ends[i] - e, float(self.ends[i] - self.ends[i - 1]) if i else self.rest
 
 
 def optional(field: Field[Any]) -> bool:

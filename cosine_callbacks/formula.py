@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
-from cosine_callbacks._ops import SCALAR, Ops, array_ops, array_position
 from cosine_callbacks._parameters import Cycles, Parameters
 from cosine_callbacks._values import number, whole
 
@@ -25,46 +24,33 @@ if TYPE_CHECKING:
 
 
 HALF_PI = math.pi / 2
-# So many values of an array at a time stay in the processor's cache: half the time for long ones.
-BLOCK = 2**15
 
 
-def weight(cycles: Cycles, e: Any, ops: Ops = SCALAR) -> tuple[Any, Any]:
-    """Return (w, on) for position e: the rate there is `mix(floor * on, peak, w)`.
+def weight(cycles: Cycles, e: float) -> tuple[float, float]:
+    """Return (w, on) for position e, a number: the rate there is `mix(floor * on, peak, w)`.
 
-    Every rate of every adapter comes from here, so that one body of code serves Python numbers,
-    arrays and graph tensors. w in [0, 1] is how far the rate stands above the floor;
+    Every rate of every adapter comes from here, or for arrays and graph tensors from the same
+    steps in `_arrays.weights`. w in [0, 1] is how far the rate stands above the floor;
     `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
     """
-    first, end, warmup, ends = cycles.first, cycles.end, cycles.warmup, cycles.ends
-    e = ops.clip(e, end)
+    end, warmup = cycles.end, cycles.warmup
+    e = 0 if e < 0 else end if e > end else e  # noqa: FURB136 - min and max cost more
+    if e < warmup:
+        return cycles.warmup_start + (1.0 - cycles.warmup_start) * (e / float(warmup)), 0.0
     i, left, span = 0, end - e, cycles.rest
-    if end != first:
-        if isinstance(ends, range):
-            i, span = ops.clip(e // first, len(ends) - 1), float(first)
-            left = ops.where(e >= end, 0, first - e % first)
-        else:
-            i, start, end = ops.cycle(ends, e)
-            left, span = end - e, ops.real(end - start)
-        if warmup:
-            span = ops.where(e < first, cycles.rest, span)
+    if end != cycles.first:
+        i, left, span = cycles.find(e)
     # The half-angle form: what is left is exact and nothing cancels near the floor.
-    root = ops.sin(HALF_PI * (ops.real(left) / span))
+    root = math.sin(HALF_PI * (left / span))
     w = root * root
-    if cycles.peak_decay != 1.0:
-        w = w * ops.power(cycles.peak_decay, i)
-    if not warmup:
-        return w, 1.0
-    risen = e >= warmup
-    ramp = cycles.warmup_start + (1.0 - cycles.warmup_start) * (ops.real(e) / float(warmup))
-    return ops.where(risen, w, ramp), ops.real(risen)
+    return (w * cycles.peak_decay**i if i else w), 1.0
 
 
-def mix(floor: Any, peak: Any, w: Any, ops: Ops = SCALAR) -> Any:
+def mix(floor: float, peak: float, w: float) -> float:
     """Return the rate that stands the part w above the floor; both ends are exact."""
     # floor + (peak - floor) misses the peak by an ulp, either way, for 1.7 % of all pairs. For any
     # w < 1 the sum is at least half an ulp smaller before it is rounded: never above the peak.
-    return ops.where(w >= 1.0, peak, floor + (peak - floor) * w)
+    return peak if w >= 1.0 else floor + (peak - floor) * w
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,7 +121,7 @@ class CosineAnnealing(Parameters):
         if type(e) is not int:  # the kind that loops count in needs no check
             np = sys.modules.get("numpy")
             if np is not None and isinstance(e, np.ndarray) and e.ndim:
-                return self._rates(array_position(np.asarray(e), np), np)
+                return self._rates(np.asarray(e), np)
             e = number("e", e)
             if e != e:  # noqa: PLR0124 - math.isnan overflows on large ints
                 raise ValueError(
@@ -147,14 +133,12 @@ class CosineAnnealing(Parameters):
         return mix(floor * on, self.lr_initial, w)
 
     def _rates(self, e: Any, np: Any) -> Any:
+        from cosine_callbacks import _arrays  # noqa: PLC0415 - numbers need none of it
+
+        e = _arrays.positions(e, np)
         self._refuse_endless(e.dtype.kind == "f" and (e == math.inf).any())
         floor, cycles = self._floor_and_cycles
-        ops, flat, rates = array_ops(np), e.reshape(-1), np.empty(e.size)
-        for start in range(0, e.size, BLOCK):
-            block = slice(start, start + BLOCK)
-            w, on = weight(cycles, flat[block], ops)
-            rates[block] = mix(floor * on, self.lr_initial, w, ops)
-        return rates.reshape(e.shape)
+        return _arrays.rates(cycles, floor, self.lr_initial, e, np)
 
     def _refuse_endless(self, endless: bool) -> None:  # noqa: FBT001 - it is all that it is told
         if endless and self.cycles is None:

@@ -7,11 +7,11 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from cosine_callbacks._arrays import Ops, mixes, weights
 from cosine_callbacks._fit_callback import FitCallback
-from cosine_callbacks._ops import Ops
 from cosine_callbacks._optional import required
 from cosine_callbacks._values import FLOAT32_MAX, real, show, whole
-from cosine_callbacks.formula import CosineAnnealing, mix, weight
+from cosine_callbacks.formula import CosineAnnealing
 
 with required("keras", "keras"):
     import keras
@@ -193,11 +193,11 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
             graph = _graph_ops(dtype, position, len(self._cycles.ends))
             e = step // self._unit if self._unit > 1 else step
-            w, on = weight(self._cycles, e, graph)
+            w, on = weights(self._cycles, e, graph)
             # As tensors hold them: the difference of the doubles could lift a rate over the peak.
             held = keras.backend.standardize_dtype(w.dtype)
             floor, peak = (float(np.asarray(rate, held)) for rate in self._ends)
-            return mix(floor * on, peak, w, graph)
+            return mixes(floor * on, peak, w, graph)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, in plain JSON types."""
