@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cosine_callbacks._optional import required
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jsonargparse import ArgumentParser
 
 PLAN = {
@@ -32,52 +35,56 @@ PLAN = {
 def parser() -> ArgumentParser:
     """Return the parser of all commands; a mistake is raised as an ArgumentError.
 
-    Every value is a text, as in a config: one place reads both.
-
     Raises:
         ModuleNotFoundError: jsonargparse is not installed.
     """
     with required("jsonargparse", "preview"):
         from jsonargparse import ArgumentParser  # noqa: PLC0415 - for `required`
 
-    def command(description: str) -> ArgumentParser:
-        made = ArgumentParser(description=description, exit_on_error=False, allow_abbrev=False)
-        made.add_argument(
-            "--config",
-            action="append",
-            metavar="FILE",
-            default=SUPPRESS,
-            help="LightningCLI YAML that has our callback; may be repeated, a later file wins, and "
-            "the other arguments win over all files",
-        )
-        for name, meaning in PLAN.items():
-            made.add_argument(f"--{name}", metavar="VALUE", default=SUPPRESS, help=meaning)
-        return made
+    new = partial(ArgumentParser, exit_on_error=False, allow_abbrev=False)
+    top = new(prog="cosine-callbacks", description="See the curve: before training, and after.")
+    commands = top.add_subcommands()
+    commands.add_subcommand("preview", _preview(new), help="show the rate that a run will use")
+    commands.add_subcommand("check", _check(new), help="compare a run's log with the plan")
+    return top
 
-    preview = command("Show the learning rate that a run will use.")
-    preview.add_argument(
+
+def _preview(new: Callable[..., ArgumentParser]) -> ArgumentParser:
+    made = new(description="Show the learning rate that a run will use.")
+    _add_plan(made)
+    made.add_argument(
         "--save", metavar="FILE", default=SUPPRESS, help="draw the curve into FILE.png or FILE.svg"
     )
-    form = preview.add_mutually_exclusive_group()
+    form = made.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print every position as CSV")
     form.add_argument("--json", action="store_true", help="print what matters as JSON")
-    check = command(
-        "Say whether a run used the planned learning rate: exit status 0 if it did, 1 if not, 2 if "
-        "that cannot be told."
+    return made
+
+
+def _check(new: Callable[..., ArgumentParser]) -> ArgumentParser:
+    made = new(
+        description="Say whether a run used the planned learning rate: exit status 0 if it did, 1 "
+        "if not, 2 if that cannot be told."
     )
-    check.add_argument(
+    _add_plan(made)
+    made.add_argument(
         "log", help="CSV file of Lightning or Keras, or a TensorBoard event file or folder of such"
     )
-    check.add_argument(
+    made.add_argument(
         "--column", metavar="NAME", default=SUPPRESS, help="the rate to check, if there are several"
     )
-    top = ArgumentParser(
-        prog="cosine-callbacks",
-        description="See the curve: before training, and after.",
-        exit_on_error=False,
-        allow_abbrev=False,
+    return made
+
+
+def _add_plan(made: ArgumentParser) -> None:
+    """Add what describes a run; every value is a text, as in a config: one place reads both."""
+    made.add_argument(
+        "--config",
+        action="append",
+        metavar="FILE",
+        default=SUPPRESS,
+        help="LightningCLI YAML that has our callback; may be repeated, a later file wins, and the "
+        "other arguments win over all files",
     )
-    commands = top.add_subcommands()
-    commands.add_subcommand("preview", preview, help="show the rate that a run will use")
-    commands.add_subcommand("check", check, help="compare a run's log with the plan")
-    return top
+    for name, meaning in PLAN.items():
+        made.add_argument(f"--{name}", metavar="VALUE", default=SUPPRESS, help=meaning)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import dropwhile, pairwise, product, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks.formula import mix, weight
+from cosine_callbacks.formula import peak_through, weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,14 +61,8 @@ def _moves(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Callable
     yield f"the run is one {plan.interval} late", lambda entry: entry.e - 1
     yield f"the run is one {plan.interval} early", lambda entry: entry.e + 1
     if all(entry.other is not None for entry in entries):
-        yield (
-            (
-                "epochs are taken for steps"
-                if plan.interval == "epoch"
-                else "steps are taken for epochs"
-            ),
-            lambda entry: entry.other,
-        )
+        other = "step" if plan.interval == "epoch" else "epoch"
+        yield f"{plan.interval}s are taken for {other}s", lambda entry: entry.other
 
 
 def _ends() -> Iterator[tuple[str, Callable[[Plan], Callable[[int], float]]]]:
@@ -101,9 +95,7 @@ def _changed(plan: Plan, **changes: Any) -> Plan:
     """Return the plan with other parameters, or itself, which explains nothing, if they clash."""
     with suppress(ValueError):
         parameters = replace(plan.parameters, **changes)
-        cycles = parameters.layout(plan.length or 0)
-        peak = changes.get("lr_initial", plan.peak)
-        return plan._replace(parameters=parameters, peak=peak, cycles=cycles)
+        return plan._replace(parameters=parameters, cycles=parameters.layout(plan.length or 0))
     return plan
 
 
@@ -116,21 +108,13 @@ def _plans(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Plan]]:
     wrong = [entry for entry in entries if not same(plan, plan.rate(entry.e), entry.rate)]
     if len(wrong) > 1:  # one entry alone would fit any number of plans
         highest = max(entries, key=lambda entry: entry.rate)
-        if peak := _peak(plan, highest):
+        if peak := peak_through(plan.parameters, highest.rate, *weight(plan.cycles, highest.e)):
             yield (
                 f"lr_initial is {peak:.6g} instead of {plan.peak:.6g}",
                 _changed(plan, lr_initial=peak),
             )
         for t_max in _lengths(plan, entries):
             yield f"t_max is {t_max} instead of {plan.cycles.ends[0]}", _changed(plan, t_max=t_max)
-
-
-def _peak(plan: Plan, entry: Entry) -> float:
-    """Return the peak from which the curve goes through the entry, 0 where none does."""
-    w, on = weight(plan.cycles, entry.e)
-    low = plan.parameters.lr_min * on
-    factor = mix((plan.parameters.lr_min_ratio or 0.0) * on, 1.0, w)
-    return low + (entry.rate - low) / factor if factor else 0.0
 
 
 def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
@@ -143,7 +127,8 @@ def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
     middle = (plan.peak + plan.parameters.floor(plan.peak)) / 2
     entry = min(falling, key=lambda entry: abs(entry.rate - middle))
     warmup = plan.parameters.warmup
-    longest = LONGEST if isinstance(warmup, int) or not warmup else int(entry.e / warmup)
+    whole = isinstance(warmup, int) or not warmup
+    longest = LONGEST if whole else min(LONGEST, int(entry.e / warmup))
     lengths = range(int(max(entry.e, warmup)) + 1, longest)
 
     def rate(t_max: int) -> float:

@@ -10,22 +10,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._values import CHECKS, read, show, whole
+from cosine_callbacks._values import CHECKS, indices, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-def indices(name: str, value: Any) -> int | list[int]:
-    """Return value as a plain index or a list of different ones, else TypeError or ValueError."""
-    if not isinstance(value, list | tuple):
-        return whole(name, value, 0)
-    plain = [whole(name, index, 0) for index in value]
-    if not plain or len(set(plain)) < len(plain):
-        raise ValueError(
-            f"{name} must hold different indices, got {show(value)}; give each one once"
-        )
-    return plain
 
 
 def _argument(label: str, name: str, check: Callable[[str, Any], Any] | None = None) -> Any:

@@ -18,7 +18,7 @@ OURS = (
 )
 
 
-class Found(NamedTuple):
+class Config(NamedTuple):
     """Our callback's arguments, the Trainer's with a list of callbacks, and the optimizer's rate.
 
     None stands for what is null. `rates` has the rate by the place where it stands; if there are
@@ -30,13 +30,14 @@ class Found(NamedTuple):
     rates: dict[str, Any]
 
 
-def find(paths: Sequence[str]) -> Found:
+def find(paths: Sequence[str]) -> Config:
     """Read the files, where a later one wins, and find what shapes the curve.
 
     Raises:
         OSError: A file cannot be read.
         TypeError: The arguments of our callback are no mapping.
-        ValueError: A file is not a config, or none or several of our callbacks are in them.
+        ValueError: A file is not a config, none or several of our callbacks are in them, or a
+            scheduler, which a run would refuse.
     """
     tree: dict[str, Any] = reduce(_merge, map(load, paths), {})
     tree = _merge(tree, _mapping(tree.get("fit")))  # the level of a config for all subcommands
@@ -48,13 +49,18 @@ def find(paths: Sequence[str]) -> Found:
             f"trainer.callbacks must hold one CosineAnnealingCallback of cosine_callbacks, got "
             f"{len(ours)} in {', '.join(paths)}; give the run's config"
         )
+    if tree.get("lr_scheduler") is not None:
+        raise ValueError(
+            "lr_scheduler must not stand beside our callback, which drives the optimizer, got "
+            f"{show(tree['lr_scheduler'])}; remove one of the two"
+        )
     arguments = ours[0].get("init_args")
     if not isinstance(arguments, dict | None):
         raise TypeError(
             f"init_args must map the callback's arguments to values, got {show(arguments)}; give "
             "name: value"
         )
-    return Found(_mapping(arguments), trainer, _rates(tree))
+    return Config(_mapping(arguments), trainer, _rates(tree))
 
 
 def _merge(old: Any, new: Any) -> Any:

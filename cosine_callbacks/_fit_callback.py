@@ -7,22 +7,22 @@ import threading
 import warnings
 from typing import Any
 
-from cosine_callbacks._fit_curve import Curve, ends
+from cosine_callbacks._fit_curve import Curve, floor_and_peak
 from cosine_callbacks._optimizers import (
     LEFT,
     Found,
     Left,
     called,
+    claim,
     find,
     holds,
     inner_optimizers,
     plain,
     read,
-    take,
     unscaled,
 )
 from cosine_callbacks._parameters import Parameters
-from cosine_callbacks._values import one_of
+from cosine_callbacks._values import Interval, checked_interval
 
 # One for all callbacks: with a lock of its own no callback could be deep-copied, as tuners do.
 LOCK = threading.Lock()
@@ -52,7 +52,7 @@ class FitCallback:
         *,
         lr_initial: float | None = None,
         lr_min_ratio: float | None = None,
-        interval: str = "epoch",
+        interval: Interval = "epoch",
         warmup: float = 0,
         warmup_start_ratio: float | None = None,
         cycles: int | None = 1,
@@ -95,11 +95,14 @@ class FitCallback:
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        self._interval = one_of("interval", interval, ("epoch", "step"))
+        self._interval = checked_interval(interval)
         self._found: list[Found] = []
         self._curves: list[Curve] = []
-        # Position at which this epoch began, its batches that ended, and the rates written last.
+        # Position at which this epoch began, and its batches that ended.
         self._start = self._ended = 0
+        # Batches per execution, which all use the rate of the first one.
+        self._at_once = 1
+        # The rates written last in this epoch.
         self._written: list[float] = []
         # Whether this fit has begun an epoch, has warned of another writer, and whether in this
         # epoch nobody can have written after us.
@@ -126,11 +129,13 @@ class FitCallback:
         """Lay out the curve of each optimizer; nothing is written yet.
 
         Raises:
-            ValueError: An optimizer holds a schedule or a function or has rate 0, the floor lies
-                above its rate, another of these callbacks drives it in this fit, or the planned
-                length is needed and unknown or too short.
+            ValueError: There is no optimizer, one holds a schedule or a function or has rate 0, the
+                floor lies above its rate, another of these callbacks drives it in this fit, or the
+                planned length is needed and unknown or too short.
         """
         model = self.model
+        if model.optimizer is None:
+            raise ValueError("the model must have an optimizer, got None; compile it with one")
         if not self._found:
             raise ValueError(
                 "a MultiOptimizer over a function must be built before training begins, got one "
@@ -142,28 +147,28 @@ class FitCallback:
             for optimizer, found in zip(optimizers, self._found, strict=True)
         ]
         for optimizer in optimizers:
-            take(optimizer, self)
+            claim(optimizer, self)
         self._start, self._ended, self._written = 0, 0, []
         self._begun = self._warned = False
         # tf_keras keeps the number in a variable of its own.
         held = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
-        at_once = int(plain(held))
-        if self._interval == "step" and at_once > 1:
+        self._at_once = int(plain(held))
+        if self._interval == "step" and self._at_once > 1:
             warnings.warn(
                 f"interval='step' sets one rate per execution, got steps_per_execution="
-                f"{at_once}; give the optimizer a CosineAnnealingSchedule for one per update",
+                f"{self._at_once}; give the optimizer a CosineAnnealingSchedule for one per update",
                 stacklevel=2,
             )
 
     def _curve(self, optimizer: Any, found: Found) -> Curve:
-        base, floor = ends(self._parameters, called(optimizer), found)
+        floor, base = floor_and_peak(self._parameters, called(optimizer), found)
         accumulation = 1
         if self._interval == "step":
             accumulation = getattr(optimizer, "gradient_accumulation_steps", None) or 1
         fixed = isinstance(self._parameters.t_max, int)
         cycles = self._parameters.layout(0 if fixed else self._planned(accumulation))
         one = optimizer is unscaled(self.model.optimizer)
-        return Curve(base, floor, cycles, accumulation, "" if one else f"_{called(optimizer)}")
+        return Curve(floor, base, cycles, accumulation, "" if one else f"_{called(optimizer)}")
 
     def _planned(self, accumulation: int) -> int:
         """Return the planned epochs or updates, from 0 to the end epoch of this fit."""
@@ -207,8 +212,9 @@ class FitCallback:
         """Warn of one, once in a fit, and say whether a rate is not as we left it."""
         lost = False
         for optimizer in inner_optimizers(self.model.optimizer):
-            ours = LEFT[optimizer].rates
-            if holds(optimizer, ours):
+            left = LEFT.get(optimizer)
+            # An optimizer that was exchanged since is nobody's yet.
+            if left is None or holds(optimizer, left.rates):
                 continue
             lost = True
             if not self._warned:
@@ -216,7 +222,7 @@ class FitCallback:
                 warnings.warn(
                     f"{type(self).__name__} and another writer, such as ReduceLROnPlateau or "
                     f"LearningRateScheduler, both set the rate of {called(optimizer)}, got "
-                    f"{read(optimizer)} where {ours[0]} was written; remove one of the two",
+                    f"{read(optimizer)} where {left.rates[0]} was written; remove one of the two",
                     stacklevel=2,
                 )
         return lost
@@ -254,7 +260,7 @@ class FitCallback:
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Report the rate last used, under the names that the framework's own callbacks use."""
-        last = self._start + max(self._ended - 1, 0)
+        last = self._start + max(self._ended - 1, 0) // self._at_once * self._at_once
         self._start, self._ended = self._start + self._ended, 0
         if logs is not None:
             for curve in self._curves:

@@ -6,8 +6,8 @@ import math
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from cosine_callbacks._values import FLOAT32_MAX
-from cosine_callbacks.formula import mix, weight
+from cosine_callbacks._values import real
+from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
     from cosine_callbacks._optimizers import Found
@@ -17,20 +17,19 @@ if TYPE_CHECKING:
 class Curve(NamedTuple):
     """The curve of one optimizer in one fit."""
 
-    base: float
     floor: float
+    base: float
     cycles: Cycles
     accumulation: int
     suffix: str
 
     def rate(self, position: int) -> float:
         """Return the rate of the epoch or batch at this position."""
-        w, on = weight(self.cycles, position // self.accumulation)
-        return float(mix(self.floor * on, self.base, w))
+        return rate(self.cycles, self.floor, self.base, position // self.accumulation)
 
 
-def ends(parameters: Parameters, name: str, found: Found) -> tuple[float, float]:
-    """Return the peak and the floor for the optimizer of this name; write nothing.
+def floor_and_peak(parameters: Parameters, name: str, found: Found) -> tuple[float, float]:
+    """Return the two for the optimizer of this name; write nothing.
 
     Raises:
         ValueError: It has no rate that can be set, or one that is no peak for these parameters.
@@ -54,8 +53,5 @@ def ends(parameters: Parameters, name: str, found: Found) -> tuple[float, float]
                 "peak of the curve; give lr_initial= if that rate had been annealed",
                 stacklevel=2,
             )
-    if base > FLOAT32_MAX:
-        raise ValueError(
-            f"lr_initial must be a rate that float32 can hold, got {base}; give a smaller one"
-        )
-    return base, parameters.floor(base, f"the rate of {name}")
+    real("lr_initial", base, "(0, 3.4e38]")
+    return parameters.floor(base, f"the rate of {name}"), base

@@ -29,7 +29,7 @@ LEFT: WeakKeyDictionary[Any, Left] = WeakKeyDictionary()
 DRIVERS: WeakKeyDictionary[Any, ReferenceType[Any]] = WeakKeyDictionary()
 
 
-def take(optimizer: Any, callback: Any) -> None:
+def claim(optimizer: Any, callback: Any) -> None:
     """Let the callback drive this optimizer; ValueError if another one does in the same fit."""
     driver = DRIVERS.get(optimizer)
     other = None if driver is None else driver()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from itertools import zip_longest
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from cosine_callbacks._values import MOST, real
-from cosine_callbacks.formula import mix
+from cosine_callbacks._values import real
+from cosine_callbacks.formula import mix, peak_through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,37 @@ if TYPE_CHECKING:
 
 # A tensor's count of its in-place writes; torch has no public name for it.
 _writes = attrgetter("_version")
+
+
+def floors_under(
+    bases: list[float], parameters: Parameters, index: int, saved: Sequence[float] = ()
+) -> list[float]:
+    """Return the floor of each group of the optimizer with this index.
+
+    Args:
+        bases: The groups' peak rates.
+        parameters: Of the curve.
+        index: Index of the optimizer in `trainer.optimizers`.
+        saved: The groups' floors in the run that is resumed.
+
+    Raises:
+        ValueError: A base, named by its group, is no rate, or the floor lies above it.
+    """
+    floors = []
+    for k, (base, was) in enumerate(zip_longest(bases, saved[: len(bases)])):
+        real(_called(k, index), base, "[0, inf)")
+        # Where the resumed run held a group at its rate, `_adopt` had found it below the floor.
+        floors.append(base if base == was else _floor(parameters, base, _called(k, index)))
+    return floors
+
+
+def _called(k: int, index: int) -> str:
+    return f"the rate of param group {k} of optimizer {index}"
+
+
+def _floor(parameters: Parameters, base: float, owner: str) -> float:
+    # A group at rate 0 is frozen, on purpose: it has no curve and so no floor above it.
+    return parameters.floor(base, owner) if base else 0.0
 
 
 class ParamGroups:
@@ -41,22 +73,12 @@ class ParamGroups:
         saved_floors: Sequence[float] = (),
         count: int = 0,
     ) -> None:
-        """Check every floor; ValueError naming the group if one lies above its base."""
+        """Check every floor, with the errors of `floors_under`."""
         self.index = index
         self.count = count
         self.position = -1
         self._parameters = parameters
-        for k, base in enumerate(bases):
-            real(f"the rate of param group {k} of optimizer {index}", base, 0, MOST, "[0, inf)")
-        # Where the resumed run held a group at its rate, `_adopt` had found it below the floor.
-        held = [base == floor for base, floor in zip(bases, saved_floors, strict=False)]
-        held += [False] * (len(bases) - len(held))
-        floors = [
-            base
-            if held[k]
-            else self._floor(base, f"the rate of param group {k} of optimizer {index}")
-            for k, base in enumerate(bases)
-        ]
+        floors = floors_under(bases, parameters, index, saved_floors)
         # Groups with the same curve share the tuple: `write` computes one rate for a row of them.
         shared: dict[tuple[float, float], tuple[float, float]] = {}
         curves = zip(floors, bases, strict=True)
@@ -65,10 +87,6 @@ class ParamGroups:
         # Each rate as we left it, and of those that are tensors the count of in-place writes.
         self._written: list[Any] = []
         self._versions: dict[int, int] = {}
-
-    def _floor(self, base: float, owner: str) -> float:
-        # A group at rate 0 is frozen, on purpose: it has no curve and so no floor above it.
-        return self._parameters.floor(base, owner) if base else 0.0
 
     def take_over(self, groups: list[dict[str, Any]]) -> None:
         """Note the base in each group as torch's schedulers do; their present rates are ours."""
@@ -106,9 +124,10 @@ class ParamGroups:
         A tensor is told by its identity and its count of in-place writes: reading its value would
         wait for the device.
         """
+        written, versions = self._written, self._versions
         for k, group in enumerate(groups):
-            rate, ours = group["lr"], self._written[k]
-            if rate is ours and (k not in self._versions or _writes(rate) == self._versions[k]):
+            rate, ours = group["lr"], written[k]
+            if rate is ours and (k not in versions or _writes(rate) == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
                 self._adopt(k, group)
@@ -135,10 +154,8 @@ class ParamGroups:
         """
         rate = float(group["lr"])
         w, on = self._weight
-        low = self._parameters.lr_min * on
-        factor = mix((self._parameters.lr_min_ratio or 0.0) * on, 1.0, w)
-        base = low + (rate - low) / factor if rate and factor else rate
-        base = base if math.isfinite(base) else rate
+        base = peak_through(self._parameters, rate, w, on) if rate else rate
+        base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:
             warnings.warn(
                 f"param group {k} of optimizer {self.index} has rate {rate} below the curve's "
@@ -147,6 +164,6 @@ class ParamGroups:
             )
             floor = base = rate if on else base
         else:
-            floor = self._floor(base, "its rate")
+            floor = _floor(self._parameters, base, _called(k, self.index))
         self.curves[k] = floor, base
         group["initial_lr"] = base

@@ -42,6 +42,10 @@ class Cycles:
         i = bisect_right(self.ends, e, hi=len(self.ends) - 1)
         return i, self.ends[i] - e, float(self.ends[i] - self.ends[i - 1]) if i else self.rest
 
+    def horizon(self, *, endless: bool) -> int:
+        """Return a position by which everything is seen: a little after the end, or 3 cycles."""
+        return self.ends[:3][-1] if endless else self.end + self.end // 10
+
 
 def optional(field: Field[Any]) -> bool:
     """Say whether None is a value of this field."""
@@ -98,9 +102,12 @@ class Parameters:
 
     def __repr__(self) -> str:
         """Return the call that builds an equal object, defaults left out."""
-        given = ((f.name, getattr(self, f.name), f.default) for f in fields(self))
-        shown = (f"{name}={value!r}" for name, value, default in given if value != default)
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({self.given()})"
+
+    def given(self) -> str:
+        """Return the arguments that are not at their defaults, as in a call."""
+        values = ((f.name, getattr(self, f.name), f.default) for f in fields(self))
+        return ", ".join(f"{name}={value!r}" for name, value, default in values if value != default)
 
     def floor(self, peak: float, owner: str = "lr_initial") -> float:
         """Return the floor under this peak rate; ValueError, naming its owner, if it lies above."""
@@ -155,11 +162,6 @@ class Parameters:
         while len(ends) < most and ends[-1] + length <= last:
             ends.append(ends[-1] + length)
             length *= self.t_mult
-        if len(ends) == 1 < most:
-            raise ValueError(
-                f"t_mult must let the second cycle end by {last}, got {show(self.t_mult)} with a "
-                f"first cycle of {first}; give a smaller t_mult"
-            )
         return tuple(ends)
 
     def _fill(self, planned: int, most: float) -> Sequence[int]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from cosine_callbacks import _config_file
 from cosine_callbacks._parameters import Cycles, Parameters, optional
-from cosine_callbacks._plot import horizon
 from cosine_callbacks._trainer_config import TrainerConfig
-from cosine_callbacks._values import CHECKS, read, show
+from cosine_callbacks._values import CHECKS, checked_interval, read, show
 from cosine_callbacks._yaml import NULLS
-from cosine_callbacks.formula import mix, weight
+from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 class Plan(NamedTuple):
-    """A curve over the epochs or steps of a run.
+    """A curve over the epochs or steps of a run; its parameters have a peak.
 
     `source` says where the peak comes from. `length` is how many epochs or steps are planned, None
     where unknown; `updates_per_epoch` likewise, also None where it changes during the run.
@@ -26,28 +25,30 @@ class Plan(NamedTuple):
     """
 
     parameters: Parameters
-    peak: float
     source: str
     cycles: Cycles
     interval: str
-    length: int | None = None
-    updates_per_epoch: int | None = None
-    configured: bool = False
+    length: int | None
+    updates_per_epoch: int | None
+    configured: bool
+
+    @property
+    def peak(self) -> float:
+        """The peak rate."""
+        return cast("float", self.parameters.lr_initial)
 
     def rate(self, e: int) -> float:
         """Return the planned rate at position e."""
-        w, on = weight(self.cycles, e)
-        return float(mix(self.parameters.floor(self.peak) * on, self.peak, w))
+        return rate(self.cycles, self.parameters.floor(self.peak), self.peak, e)
 
     @property
     def until(self) -> int:
         """The position by which everything is seen."""
-        return self.length or horizon(self.cycles, endless=self.parameters.cycles is None)
+        return self.length or self.cycles.horizon(endless=self.parameters.cycles is None)
 
     def title(self) -> str:
         """Return the parameters that are not at their defaults, and what they count."""
-        given = repr(self.parameters).removeprefix("Parameters(").removesuffix(")")
-        peak, comma, others = given.partition(", ")
+        peak, comma, others = self.parameters.given().partition(", ")
         source = f" from {self.source}" if self.configured else ""
         planned = f"{self.length} " if self.length else ""
         return f"{peak}{source}{comma}{others}; {planned}{self.interval}s"
@@ -66,31 +67,23 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
     given = {name: None if text in NULLS else text for name, text in flags.items()}
     run = TrainerConfig(trainer, given.pop("steps_per_epoch", None))
     arguments |= given
+    source = "--lr_initial" if "lr_initial" in given else "the callback's init_args"
     if arguments.get("lr_initial") is None:
-        source, peak = _rate(rates)
-    else:
-        source = "--lr_initial" if "lr_initial" in given else "the callback's init_args"
-        peak = read(CHECKS["lr_initial"], "lr_initial", arguments["lr_initial"])
-    arguments["lr_initial"] = peak
-    interval = arguments.pop("interval", "epoch")
-    if interval not in ("epoch", "step"):
-        raise ValueError(
-            f"interval must be 'epoch' or 'step', got {show(interval)}; give one of them"
-        )
+        source, arguments["lr_initial"] = _rate(rates)
+    interval = checked_interval(arguments.pop("interval", "epoch"))
     arguments.pop("optimizers", None)
     parameters = _parameters(arguments)
     length = run.length(interval)
     if not isinstance(parameters.t_max, int) and length is None:
         raise ValueError(run.missing(parameters.t_max))
     return Plan(
-        parameters,
-        peak,
-        source,
-        parameters.layout(length or 0),
-        interval,
-        length,
-        run.updates_per_epoch,
-        bool(configs),
+        parameters=parameters,
+        source=source,
+        cycles=parameters.layout(length or 0),
+        interval=interval,
+        length=length,
+        updates_per_epoch=run.updates_per_epoch,
+        configured=bool(configs),
     )
 
 

@@ -21,13 +21,6 @@ SAMPLES, BOUNDARIES = 600, 100
 DIGITS = 1, 2, 5, 10
 
 
-def horizon(cycles: Cycles, *, endless: bool) -> int:
-    """Return a position by which everything is seen: the end and a little more, or three cycles."""
-    if endless:
-        return cycles.ends[:3][-1]
-    return cycles.ends[-1] + cycles.ends[-1] // 10
-
-
 def samples(cycles: Cycles, until: int) -> list[int]:
     """Return positions from 0 to until: evenly spaced ones, and both sides of each corner."""
     corners = [cycles.warmup, *(at for end in cycles.ends[:BOUNDARIES] for at in (end - 1, end))]

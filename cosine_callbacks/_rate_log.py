@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._optional import required
-from cosine_callbacks._values import show
+from cosine_callbacks._values import LAST_POSITION, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +26,10 @@ SINGLE = "learning_rate", OF_KERAS, "lr"
 # With one optimizer of several named behind.
 SEVERAL = "learning_rate_", f"{OF_KERAS}_"
 BESIDE = "-momentum", "-weight_decay"
+CURE = (
+    "give the log of a run with Lightning's LearningRateMonitor, with Keras' CSVLogger after our "
+    "callback, or with Keras' TensorBoard"
+)
 
 
 class Log(NamedTuple):
@@ -72,7 +76,8 @@ def _pick(path: str, names: Iterable[str], wanted: str | None) -> str:
         return rates[0]
     found = f"several, {show(rates)}; give --column one of them"
     if not rates:
-        found = f"{show(names) if names else 'nothing'}; give the log of a run"
+        cure = "give --column one of them" if wanted and names else CURE
+        found = f"{show(names) if names else 'nothing'}; {cure}"
     raise ValueError(f"{path} must have one rate {wanted or 'lr-* or learning_rate'}, got {found}")
 
 
@@ -81,10 +86,10 @@ def _entry(path: str, place: str, at: Any, rate: Any) -> tuple[int, float]:
         entry = int(at), float(rate)
     except ValueError:
         entry = 0, math.nan
-    if not math.isfinite(entry[1]):
+    if not math.isfinite(entry[1]) or entry[0] > LAST_POSITION:
         raise ValueError(
-            f"{path} must hold a finite rate at each position, got {show(rate)} at {show(at)} in "
-            f"{place}; check the log"
+            f"{path} must hold a finite rate at each position below 2**63, got {show(rate)} at "
+            f"{show(at)} in {place}; check the log"
         )
     return entry
 

@@ -6,12 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._parameters import Parameters
-from cosine_callbacks._values import show, whole
-from cosine_callbacks.formula import mix, weight
+from cosine_callbacks._values import INTERVALS, show, whole
+from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cosine_callbacks._param_groups import ParamGroups
     from cosine_callbacks._parameters import Cycles
 
@@ -19,16 +17,12 @@ _SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
 
 
 def state_of(
-    interval: str,
-    parameters: Parameters,
-    cycles: Cycles,
-    done: dict[str, Any],
-    driven: list[ParamGroups],
+    interval: str, parameters: Parameters, cycles: Cycles, driven: list[ParamGroups]
 ) -> dict[str, Any]:
-    """Return what a resumed run needs, in types that `torch.load(weights_only=True)` reads.
+    """Return the curve and what it drives, in types that `torch.load(weights_only=True)` reads.
 
     The curve is the resolved one: t_max is the first cycle's length in units, and `planned` the
-    length that several cycles fill, or 0. `done` holds the finished `epochs`, and whether the
+    length that several cycles fill, or 0. The callback adds the finished `epochs`, and whether the
     updates were `counted`: automatic optimization and epochs leave each optimizer's count at 0.
     """
     filled = parameters.t_max is None and len(cycles.ends) > 1
@@ -39,7 +33,6 @@ def state_of(
         "planned": cycles.end if filled else 0,
         **shape,
         "warmup": cycles.warmup,
-        **done,
         "optimizers": [
             {
                 "index": d.index,
@@ -53,7 +46,7 @@ def state_of(
 
 
 def check(state: dict[str, Any]) -> None:
-    """Refuse a state that `state_of` has not made.
+    """Refuse a state that the callback has not saved.
 
     Raises:
         ValueError: The checkpoint is of another callback of this name, or damaged.
@@ -70,7 +63,7 @@ def check(state: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> bool:
-    """Say whether the state holds but what `state_of` writes: no tensors, no numbers of NumPy."""
+    """Say whether the state holds but what the callback saves: no tensors, no numbers of NumPy."""
     if type(value) is dict:
         return all(type(key) is str and _plain(each) for key, each in value.items())
     if type(value) is list:
@@ -87,8 +80,8 @@ def _sound(state: dict[str, Any]) -> bool:
         whole("each count", count, 0)
     return (
         type(state["optimizers"]) is list
-        and type(state.get("counted", False)) is bool
-        and state["interval"] in ("epoch", "step")
+        and type(state["counted"]) is bool
+        and state["interval"] in INTERVALS
         and all(
             type(floor) is type(base) is float and 0 <= floor <= base < math.inf
             for each in state["optimizers"]
@@ -105,7 +98,7 @@ def _cycles(state: dict[str, Any]) -> Cycles:
     return Parameters(t_max=None if planned else state["t_max"], **shape).layout(planned)
 
 
-def counts(state: dict[str, Any]) -> dict[int, int]:
+def saved_counts(state: dict[str, Any]) -> dict[int, int]:
     """Return the updates that each optimizer had done, by its index, where they were counted."""
     counted = state["optimizers"] if state.get("counted") else []
     return {each["index"]: each["count"] for each in counted}
@@ -122,53 +115,60 @@ def uncounted(indices: list[int], callback: object) -> str:
 
 
 def changes(
-    old: dict[str, Any], new: dict[str, Any], cycles: Cycles, position: Callable[[str], int]
+    old: dict[str, Any], new: dict[str, Any], cycles: Cycles, positions: dict[int, dict[str, int]]
 ) -> str:
-    """Say what differs between two states, and the old and new rate at this position.
+    """Say what differs between two states, and for one param group the old and the new rate.
 
     Args:
         old: The checkpoint's state.
         new: The current one.
         cycles: The current cycles.
-        position: Gives the current position in an interval.
+        positions: Of each optimizer the current position in each interval.
 
     Returns:
         One sentence, empty where nothing differs that sets a rate.
     """
     saved = {each["index"]: each for each in old["optimizers"]}
     groups = [
-        (f"of param group {k} of optimizer {now['index']}", *rates)
+        (saved[now["index"]], now, k)
         for now in new["optimizers"]
-        if (was := saved.get(now["index"]))
-        for k, rates in enumerate(
-            zip(was["bases"], was["floors"], now["bases"], now["floors"], strict=False)
-        )
+        if now["index"] in saved
+        for k, _ in enumerate(zip(now["bases"], saved[now["index"]]["bases"], strict=False))
     ]
     old_cycles = _cycles(old)
-    unread = {"epochs", "counted", "optimizers"}
-    if len(old_cycles.ends) == len(cycles.ends) and old_cycles.end == cycles.end:
-        unread |= {"planned"}  # the same cycles, whether they fill the run or are counted
-    differs = [
+    differs, changed = _other_shapes(old, new, same=_alike(old_cycles, cycles)), []
+    for was, now, k in groups:
+        for name, key in (("lr_initial", "bases"), ("lr_min", "floors")):
+            before, after = was[key][k], now[key][k]
+            if before != after:
+                differs.append(f"{name} {_owner(now, k)} {before} -> {after}")
+                changed.append((was, now, k))
+    if not (differs and groups):
+        return ""
+    was, now, k = (changed or groups)[0]
+    at = positions[now["index"]]
+    old_at = was["count"] if old["counted"] else at[old["interval"]]
+    before = rate(old_cycles, was["floors"][k], was["bases"][k], old_at)
+    after = rate(cycles, now["floors"][k], now["bases"][k], at[new["interval"]])
+    return (
+        f"the checkpoint has other parameters and the current ones are used: {', '.join(differs)}; "
+        f"at this position the rate {_owner(now, k)} is {after} instead of {before}"
+    )
+
+
+def _owner(optimizer: dict[str, Any], k: int) -> str:
+    return f"of param group {k} of optimizer {optimizer['index']}"
+
+
+def _alike(old: Cycles, new: Cycles) -> bool:
+    """Say whether the cycles end alike, whether they fill the run or are counted."""
+    return len(old.ends) == len(new.ends) and old.end == new.end
+
+
+def _other_shapes(old: dict[str, Any], new: dict[str, Any], *, same: bool) -> list[str]:
+    unread = {"epochs", "counted", "optimizers"} | ({"planned"} if same else set())
+    return [
         f"{name} {old[name]} -> {new[name]}"
         for name in new
         if name not in unread and old[name] != new[name]
     ]
-    shown = groups[:1]
-    for group in groups:
-        owner, old_base, old_floor, base, floor = group
-        bases, floors = (old_base, base), (old_floor, floor)
-        for name, (before, after) in (("lr_initial", bases), ("lr_min", floors)):
-            if before != after:
-                differs.append(f"{name} {owner} {before} -> {after}")
-                shown = [group]
-    if not (differs and shown):
-        return ""
-    owner, old_base, old_floor, base, floor = shown[0]
-    w, on = weight(old_cycles, position(old["interval"]))
-    before = mix(old_floor * on, old_base, w)
-    w, on = weight(cycles, position(new["interval"]))
-    after = mix(floor * on, base, w)
-    return (
-        f"the checkpoint has other parameters and the current ones are used: {', '.join(differs)}; "
-        f"here the rate {owner} is {after} instead of {before}"
-    )

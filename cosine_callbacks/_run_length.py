@@ -1,10 +1,53 @@
-"""How long a Trainer plans to train, in epochs or optimizer updates."""
+"""How long a run is planned to be, in epochs or optimizer updates."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def run_length(
+    interval: str,
+    batches: float,
+    max_epochs: float,
+    max_updates: float,
+    accumulation: Mapping[int, int],
+) -> int | None:
+    """Return the planned number of epochs or updates, None where it is unknown or has no end.
+
+    Args:
+        interval: "epoch" or "step".
+        batches: Batches per epoch, inf where unknown.
+        max_epochs: Limit of the epochs, inf for none.
+        max_updates: Limit of the updates, inf for none.
+        accumulation: Batches per update, by the first epoch for which they hold; 0 among these.
+    """
+    limit, other = (max_epochs, max_updates) if interval == "epoch" else (max_updates, max_epochs)
+    if other == math.inf:
+        return None if limit == math.inf else int(limit)
+    if batches == math.inf:
+        return None
+    epochs: float = 0
+    updates: float = 0
+    for (start, factor), (stop, _) in pairwise([*sorted(accumulation.items()), (math.inf, 0)]):
+        per_epoch = math.ceil(batches / factor)
+        span = max(0, min(stop, max_epochs) - start)
+        if updates + span * per_epoch >= max_updates:
+            epochs += math.ceil((max_updates - updates) / per_epoch)
+            updates = max_updates
+            break
+        epochs += span
+        updates += span * per_epoch
+    return int(epochs if interval == "epoch" else updates)
+
+
+def unlimited(limit: int | None) -> float:
+    """Return a Trainer's limit as a number, where it writes None or -1 for none."""
+    return math.inf if limit in (None, -1) else float(limit)
 
 
 def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: str) -> int:
@@ -29,37 +72,19 @@ def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: s
             f"{t_max}, and {reason}; give t_max="
         )
 
-    batches = trainer.num_training_batches
-    most_epochs = math.inf if max_epochs in (None, -1) else max_epochs
-    most_updates = math.inf if trainer.max_steps == -1 else trainer.max_steps
     if interval == "step" and not trainer.lightning_module.automatic_optimization:
         raise unknown("in manual optimization only the model knows how many updates a batch makes")
-    if most_epochs == most_updates == math.inf:
-        raise unknown("the Trainer has neither max_epochs nor max_steps")
-    if interval == "epoch" and most_updates == math.inf:
-        return int(most_epochs)
-    if batches == math.inf:
-        if interval == "step" and most_epochs == math.inf:
-            return int(most_updates)
-        raise unknown("the training data has no length")
-    epochs: float = 0
-    updates: float = 0
-    for (start, factor), (stop, _) in pairwise([*_accumulation(trainer), (math.inf, 0)]):
-        per_epoch = math.ceil(batches / factor)
-        span = max(0, min(stop, most_epochs) - start)
-        if updates + span * per_epoch >= most_updates:
-            epochs += math.ceil((most_updates - updates) / per_epoch)
-            updates = most_updates
-            break
-        epochs += span
-        updates += span * per_epoch
-    return int(epochs if interval == "epoch" else updates)
-
-
-def _accumulation(trainer: Any) -> list[tuple[float, int]]:
-    """Return (first epoch, batches per update) pairs, of GradientAccumulationScheduler if there."""
-    table = {0: trainer.accumulate_grad_batches}
+    accumulation = {0: trainer.accumulate_grad_batches}
     for callback in trainer.callbacks:
         if hasattr(callback, "going_to_accumulate_grad_batches"):
-            table |= callback.scheduling
-    return sorted(table.items())
+            accumulation |= callback.scheduling
+    limits = unlimited(max_epochs), unlimited(trainer.max_steps)
+    length = run_length(interval, trainer.num_training_batches, *limits, accumulation)
+    if length is None:
+        endless = limits == (math.inf, math.inf)
+        raise unknown(
+            "the Trainer has neither max_epochs nor max_steps"
+            if endless
+            else "the training data has no length"
+        )
+    return length

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import warnings
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any
 
 from cosine_callbacks import _cli_types as cli
 from cosine_callbacks import _resume
-from cosine_callbacks._param_groups import ParamGroups
+from cosine_callbacks._param_groups import ParamGroups, floors_under
 from cosine_callbacks._parameters import Parameters
 from cosine_callbacks._run_length import planned_length
 from cosine_callbacks._step_hooks import StepHooks
-from cosine_callbacks._values import one_of
+from cosine_callbacks._values import INTERVALS, Interval, checked_interval, indices
 from cosine_callbacks.formula import weight
-
-Interval = Literal["epoch", "step"]
 
 
 class _TrainerCallback:
@@ -85,18 +83,18 @@ class _TrainerCallback:
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        self._interval = one_of("interval", interval, get_args(Interval))
-        chosen = None if optimizers is None else cli.indices("optimizers", optimizers)
+        self._interval = checked_interval(interval)
+        chosen = None if optimizers is None else indices("optimizers", optimizers)
         self._indices = [chosen] if isinstance(chosen, int) else chosen
         self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
-        self._fitting = self._prepared = self._started = self._counts = False
+        self._fitting = self._prepared = self._started = self._counting = False
         self._resumed: dict[str, Any] = {}
         self._driven: list[ParamGroups] = []
         self._hooks = StepHooks()
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
-        given = repr(self._parameters).removeprefix("Parameters(").removesuffix(")")
+        given = self._parameters.given()
         shown = [given] * bool(given)
         shown += [f"interval={self._interval!r}"] * (self._interval != "epoch")
         shown += [f"optimizers={self._indices}"] * (self._indices is not None)
@@ -142,7 +140,7 @@ class _TrainerCallback:
             groups = trainer.optimizers[index].param_groups
             self._configured[index] = rates = [float(g.get("initial_lr", g["lr"])) for g in groups]
             if trainer.ckpt_path is None:  # else the base rates are the checkpoint's
-                ParamGroups(index, self._parameters, self._bases(groups, rates, []))
+                floors_under(self._bases(groups, rates, []), self._parameters, index)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Check what only the Trainer knows, then write the first rate."""
@@ -153,9 +151,9 @@ class _TrainerCallback:
             driven.take_over(trainer.optimizers[driven.index].param_groups)
         self._started = True
         self._write(trainer, again=True)
-        for driven in self._driven if self._counts else ():
+        for driven in self._driven if self._counting else ():
             optimizer = trainer.optimizers[driven.index]
-            self._hooks.attach(optimizer, partial(self._count, trainer, driven))
+            self._hooks.attach(optimizer, partial(self._updated, trainer, driven))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
@@ -169,7 +167,7 @@ class _TrainerCallback:
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
-        for driven in self._driven if self._counts else ():
+        for driven in self._driven if self._counting else ():
             if trainer.optimizers[driven.index] is optimizer and not self._hooks.covers(optimizer):
                 self._write(trainer)
                 driven.count += 1
@@ -220,40 +218,43 @@ class _TrainerCallback:
         """Work out curve, bases and counts, and refuse what is wrong; write nothing."""
         if self._prepared:
             return
-        planned = 0
-        if not isinstance(self._parameters.t_max, int):
-            limits = self._parameters.t_max, self._max_epochs, self._interval
-            planned = trainer.strategy.broadcast(planned_length(trainer, *limits))
+        planned, t_max = 0, self._parameters.t_max
+        if not isinstance(t_max, int):
+            planned = planned_length(trainer, t_max, self._max_epochs, self._interval)
+            planned = trainer.strategy.broadcast(planned)
         self._cycles = self._parameters.layout(planned)
-        known = {d.index: d.count for d in self._driven if self._counts}  # by the fit before
+        known = {d.index: d.count for d in self._driven if self._counting}  # by the fit before
         if trainer.ckpt_path is not None:
-            known = _resume.counts(self._resumed)
+            known = _resume.saved_counts(self._resumed)
         saved = {state["index"]: state for state in self._resumed.get("optimizers", [])}
         driven = []
         for index, rates in self._configured.items():
             was = saved.get(index, {"bases": [], "floors": []})
             bases = self._bases(trainer.optimizers[index].param_groups, rates, was["bases"])
-            start = was["floors"], known.get(index, 0)
-            driven.append(ParamGroups(index, self._parameters, bases, *start))
+            count = known.get(index, 0)
+            driven.append(ParamGroups(index, self._parameters, bases, was["floors"], count))
         self._driven, self._finished = driven, self._resumed.get("epochs", 0)
         manual = not trainer.lightning_module.automatic_optimization
-        self._counts = manual and self._interval == "step"
+        self._counting = manual and self._interval == "step"
         # Not `global_step`, which manual optimization begins at 0 after the automatic one.
-        begun = self._counts and trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        begun = self._counting and trainer.fit_loop.epoch_loop.batch_progress.total.ready
         self._uncounted = [index for index in self._configured if begun and index not in known]
         self._prepared = True
 
     def _warn_of_changes(self, trainer: Any) -> None:
         sentences = [_resume.uncounted(self._uncounted, self)]
         if self._resumed and self._driven:
-            position = partial(self._position, trainer, self._driven[0])
-            sentences += [_resume.changes(self._resumed, self._state(), self._cycles, position)]
+            at = {
+                driven.index: {each: self._position(trainer, driven, each) for each in INTERVALS}
+                for driven in self._driven
+            }
+            sentences += [_resume.changes(self._resumed, self._state(), self._cycles, at)]
         for sentence in filter(None, sentences if trainer.is_global_zero else ()):
             warnings.warn(sentence, stacklevel=2)
 
     def _state(self) -> dict[str, Any]:
-        done = {"epochs": self._finished, "counted": self._counts}
-        return _resume.state_of(self._interval, self._parameters, self._cycles, done, self._driven)
+        state = _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
+        return {**state, "epochs": self._finished, "counted": self._counting}
 
     def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""
@@ -273,9 +274,9 @@ class _TrainerCallback:
             # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
             processed = trainer.fit_loop.epoch_progress.current.processed
             return int(max(trainer.current_epoch, processed, self._finished))
-        return driven.count if self._counts else int(trainer.global_step)
+        return driven.count if self._counting else int(trainer.global_step)
 
-    def _count(self, trainer: Any, driven: ParamGroups) -> None:
+    def _updated(self, trainer: Any, driven: ParamGroups) -> None:
         if self in trainer.callbacks:  # else a tuner has put others in our place for a while
             driven.count += 1
             self._write_one(trainer, driven, driven.count)

@@ -7,15 +7,26 @@ import reprlib
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+Interval = Literal["epoch", "step"]
+INTERVALS = get_args(Interval)
+
 # Positions are int64 in arrays and in every framework's counters.
 LAST_POSITION = 2**63 - 1
-# Keras keeps rates in float32.
-FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+_LEAST, _MOST = math.ulp(0.0), sys.float_info.max
+# What is written of a range, and the least and the greatest number in it.
+RANGES = {
+    "(0, inf)": (_LEAST, _MOST),
+    "[0, inf)": (0.0, _MOST),
+    "(0, 3.4e38]": (_LEAST, (2 - 2**-23) * 2.0**127),  # Keras keeps rates in float32
+    "[0, 1]": (0.0, 1.0),
+    "(0, 1]": (_LEAST, 1.0),
+    "[0, 1)": (0.0, math.nextafter(1.0, 0.0)),
+}
 
 
 def show(value: Any) -> str:
@@ -50,14 +61,14 @@ def number(name: str, value: Any) -> int | float:
     raise TypeError(f"{name} must be a number, got {show(value)} ({kind}); give an int or float")
 
 
-def one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """Return value as a plain str, one of these; else TypeError or ValueError."""
+def checked_interval(value: Any) -> str:
+    """Return value as a plain str of INTERVALS, else TypeError or ValueError."""
     known = isinstance(value, str)
     plain = str.__str__(value) if known else ""
-    if plain not in allowed:
-        words = " or ".join(map(repr, allowed))
+    if plain not in INTERVALS:
+        words = " or ".join(map(repr, INTERVALS))
         kind = ValueError if known else TypeError
-        raise kind(f"{name} must be {words}, got {show(value)}; give one of them")
+        raise kind(f"interval must be {words}, got {show(value)}; give one of them")
     return plain
 
 
@@ -65,31 +76,48 @@ def whole(name: str, value: Any, low: int = 1, high: int = LAST_POSITION) -> int
     """Return value as a plain int in [low, high], else TypeError or ValueError."""
     plain = number(name, value)
     if isinstance(plain, float) or not low <= plain <= high:
+        most = f" and at most {high}" if plain > high else ""
         raise ValueError(
-            f"{name} must be a whole number in its range, got {show(value)}; "
-            f"give an int of at least {low} and at most {high}"
+            f"{name} must be an int in its range, got {show(value)}; give an int of at least "
+            f"{low}{most}"
         )
     return plain
 
 
-def whole_or_part(
-    name: str, value: Any, low: int, low_part: float, high_part: float
-) -> int | float:
-    """Return value as a plain int of at least low or a float part in [low_part, high_part]."""
+def whole_or_part(name: str, value: Any, low: int, parts: str) -> int | float:
+    """Return value as a plain int of at least low or a float in `parts`, a key of RANGES."""
     plain = number(name, value)
-    if isinstance(plain, float) and low_part <= plain <= high_part:
-        return plain
-    return whole(name, value, low)
-
-
-def real(name: str, value: Any, low: float, high: float, interval: str) -> float:
-    """Return value as a plain float in [low, high], which `interval` words; else an error."""
-    plain = number(name, value)
-    if not low <= plain <= high:
+    if not isinstance(plain, float):
+        return whole(name, value, low)
+    least, most = RANGES[parts]
+    if not least <= plain <= most:
         raise ValueError(
-            f"{name} must lie in {interval}, got {show(value)}; give a number in there"
+            f"{name} must be an int or a float in {parts}, got {show(value)}; give an int of at "
+            f"least {low}, or a part as a float in {parts}"
         )
+    return plain
+
+
+def real(name: str, value: Any, within: str) -> float:
+    """Return value as a plain float in `within`, a key of RANGES, else TypeError or ValueError."""
+    plain = number(name, value)
+    least, most = RANGES[within]
+    if not least <= plain <= most:
+        raise ValueError(f"{name} must lie in {within}, got {show(value)}; give a number in there")
     return float(plain)
+
+
+def indices(name: str, value: Any) -> int | list[int]:
+    """Return value as a plain index or a list of different ones, else TypeError or ValueError."""
+    if not isinstance(value, list | tuple):
+        return whole(name, value, 0)
+    plain = [whole(name, index, 0) for index in value]
+    if not plain or len(set(plain)) < len(plain):
+        raise ValueError(
+            f"{name} must hold different indices, got {show(value)}; give each one once, or leave "
+            f"{name} out for all"
+        )
+    return plain
 
 
 def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
@@ -111,16 +139,15 @@ def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
         raise
 
 
-_LEAST, MOST, _BELOW_ONE = math.ulp(0.0), sys.float_info.max, math.nextafter(1.0, 0.0)
 # What one argument can show wrong; `Parameters.__post_init__` adds the rules across arguments.
 CHECKS: dict[str, Callable[[str, Any], int | float]] = {
-    "lr_initial": partial(real, low=_LEAST, high=MOST, interval="(0, inf)"),
-    "t_max": partial(whole_or_part, low=1, low_part=_LEAST, high_part=1.0),
-    "lr_min": partial(real, low=0, high=MOST, interval="[0, inf)"),
-    "lr_min_ratio": partial(real, low=0, high=1, interval="[0, 1]"),
-    "warmup": partial(whole_or_part, low=0, low_part=0.0, high_part=_BELOW_ONE),
-    "warmup_start_ratio": partial(real, low=0, high=1, interval="[0, 1]"),
+    "lr_initial": partial(real, within="(0, inf)"),
+    "t_max": partial(whole_or_part, low=1, parts="(0, 1]"),
+    "lr_min": partial(real, within="[0, inf)"),
+    "lr_min_ratio": partial(real, within="[0, 1]"),
+    "warmup": partial(whole_or_part, low=0, parts="[0, 1)"),
+    "warmup_start_ratio": partial(real, within="[0, 1]"),
     "cycles": whole,
     "t_mult": whole,
-    "peak_decay": partial(real, low=_LEAST, high=1, interval="(0, 1]"),
+    "peak_decay": partial(real, within="(0, 1]"),
 }

@@ -11,6 +11,8 @@ from cosine_callbacks import _rate_log
 from cosine_callbacks._causes import Entry, likely, same
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from cosine_callbacks._plan import Plan
 
 # As many entries as tell one cause from another, however long the log.
@@ -36,36 +38,47 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
             "an accumulation that changes; give --steps_per_epoch"
         )
     readings = [partial(_entry, plan, log.unit, after) for after in range(1 + log.schedule)]
-    count, firsts = 0, dict[int, Entry]()
-    for count, (at, rate) in enumerate(log.entries(), 1):  # noqa: B007 - the number of all
-        for after, reading in enumerate(readings):
-            if after not in firsts:
-                entry = reading(at, rate)
-                if not same(plan, plan.rate(entry.e), rate):
-                    firsts[after] = entry
+    count, firsts = _first_differences(plan, log, readings)
     if not count:
         raise ValueError(f"{path} must have rates as {log.name}, got none; give the log of a run")
-    for after in range(len(readings)):
-        if after not in firsts:
+    for after, first in enumerate(firsts):
+        if first is None:
             how = " after each epoch, where Keras asks a schedule" if after else ""
             return True, f"{path}: {log.name} is as planned{how}; rates compared: {count}"
     some = [*islice(log.entries(), 0, None, 1 + count // KEPT)]
     causes = [
-        likely(plan, sorted({firsts[after], *starmap(reading, some)}))
-        for after, reading in enumerate(readings)
+        likely(plan, sorted({first, *starmap(reading, some)}))
+        for first, reading in zip(firsts, readings, strict=True)
     ]
     # Of two readings the one that needs fewer faults.
-    after = min(sorted(firsts), key=lambda after: len(causes[after]) or math.inf)
-    first, cause = firsts[after], " and ".join(causes[after])
-    if not cause:
-        more = "" if plan.updates_per_epoch else "; with --steps_per_epoch more can be tried"
-        cause = f"none of the usual faults gives these rates{more}"
+    after = min(range(len(readings)), key=lambda after: len(causes[after]) or math.inf)
+    where = f"{path}: {log.name} differs first {'after' if after else 'at'} {log.unit}"
+    return False, f"{where} {_difference(plan, firsts[after], causes[after])}"
+
+
+def _first_differences(
+    plan: Plan, log: _rate_log.Log, readings: Sequence[Callable[[int, float], Entry]]
+) -> tuple[int, list[Any]]:
+    """Return the number of entries, and for each reading the first that is not as planned."""
+    count = 0
+    firsts: list[Any] = [None] * len(readings)
+    for count, (at, rate) in enumerate(log.entries(), 1):  # noqa: B007 - the number of all
+        for after, reading in enumerate(readings):
+            if firsts[after] is None:
+                entry = reading(at, rate)
+                if not same(plan, plan.rate(entry.e), rate):
+                    firsts[after] = entry
+    return count, firsts
+
+
+def _difference(plan: Plan, first: Entry, causes: list[str]) -> str:
     planned = plan.rate(first.e)
     side = "high" if first.rate > planned else "low"
-    return False, (
-        f"{path}: {log.name} differs first {'after' if after else 'at'} {log.unit} {first.at}: "
-        f"{first.rate:.7g} is logged, {planned:.7g} planned, {abs(first.rate - planned):.3g} too "
-        f"{side}; likely cause: {cause}"
+    more = "" if plan.updates_per_epoch else "; with --steps_per_epoch more can be tried"
+    cause = " and ".join(causes) or f"none of the usual faults gives these rates{more}"
+    return (
+        f"{first.at}: {first.rate:.7g} is logged, {planned:.7g} planned, "
+        f"{abs(first.rate - planned):.3g} too {side}; likely cause: {cause}"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
@@ -53,6 +53,19 @@ def mix(floor: float, peak: float, w: float) -> float:
     return peak if w >= 1.0 else floor + (peak - floor) * w
 
 
+def rate(cycles: Cycles, floor: float, peak: float, e: float) -> float:
+    """Return the rate at position e."""
+    w, on = weight(cycles, e)
+    return mix(floor * on, peak, w)
+
+
+def peak_through(parameters: Parameters, rate: float, w: float, on: float) -> float:
+    """Return the peak from which the curve falls to this rate at this weight, 0 where none does."""
+    floor = parameters.lr_min * on
+    part = mix((parameters.lr_min_ratio or 0.0) * on, 1.0, w)
+    return floor + (rate - floor) / part if part else 0.0
+
+
 @dataclass(frozen=True, repr=False)
 class CosineAnnealing(Parameters):
     """The cosine-annealing learning rate as a value: `schedule(e)` is the rate at position e.
@@ -90,14 +103,14 @@ class CosineAnnealing(Parameters):
         CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
     """
 
-    lr_initial: float
-    t_max: int
+    # Without a trainer, these two must be given.
+    lr_initial: float = field()
+    t_max: int = field()
     # No field: it follows from them. An attribute of the object is found faster than a property.
     _floor_and_cycles: ClassVar[tuple[float, Cycles]]
 
     def __post_init__(self) -> None:
-        """Validate; without a trainer, lr_initial and t_max must be numbers."""
-        number("lr_initial", self.lr_initial)
+        """Validate; without a trainer, t_max must be an int."""
         object.__setattr__(self, "t_max", whole("t_max", self.t_max))
         super().__post_init__()
         made = self.floor(self.lr_initial), self.layout()
@@ -176,8 +189,11 @@ class CosineAnnealing(Parameters):
         from cosine_callbacks import _plot  # noqa: PLC0415 - the core draws nothing
 
         cycles = self._floor_and_cycles[1]
-        end = _plot.horizon(cycles, endless=self.cycles is None) if until is None else until
-        return _plot.draw(self, cycles, whole("until", end), ax)
+        if until is None:
+            until = cycles.horizon(endless=self.cycles is None)
+        else:
+            until = whole("until", until)
+        return _plot.draw(self, cycles, until, ax)
 
     def to_dict(self) -> dict[str, int | float | None]:
         """Return the constructor's arguments as given, in plain JSON types."""

@@ -10,7 +10,7 @@ from typing import Any
 from cosine_callbacks._arrays import Ops, mixes, weights
 from cosine_callbacks._fit_callback import FitCallback
 from cosine_callbacks._optional import required
-from cosine_callbacks._values import FLOAT32_MAX, real, show, whole
+from cosine_callbacks._values import real, show, whole
 from cosine_callbacks.formula import CosineAnnealing
 
 with required("keras", "keras"):
@@ -40,15 +40,21 @@ def _powers(base: float, count: int, dtype: str) -> tuple[int, Any, Any]:
 
 
 @lru_cache
-def _graph_ops(dtype: str, position: str, cycles: int) -> Ops:
-    """Return the operations on tensors: positions and rates each keep the dtype given here."""
+def _graph_ops(rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
+    """Return the operations on tensors; positions and rates each keep the dtype given here.
+
+    Args:
+        rate_dtype: Of rates and weights.
+        position_dtype: Of positions.
+        cycles: How many there are: so many powers are needed at most.
+    """
 
     def tensor(value: Any) -> Any:
         # Left to Keras, a number becomes floatx, which may be bfloat16.
         if isinstance(value, int):
-            return ops.convert_to_tensor(value, position)
-        if isinstance(value, float) and keras.config.floatx() != dtype:
-            return ops.convert_to_tensor(value, dtype)
+            return ops.convert_to_tensor(value, position_dtype)
+        if isinstance(value, float) and keras.config.floatx() != rate_dtype:
+            return ops.convert_to_tensor(value, rate_dtype)
         return value
 
     def where(condition: Any, then: Any, otherwise: Any) -> Any:
@@ -58,16 +64,16 @@ def _graph_ops(dtype: str, position: str, cycles: int) -> Ops:
         return ops.clip(i, 0, high)
 
     def real(number: Any) -> Any:
-        return float(number) if isinstance(number, int) else ops.cast(number, dtype)
+        return float(number) if isinstance(number, int) else ops.cast(number, rate_dtype)
 
     def cycle(ends: tuple[int, ...], e: Any) -> tuple[Any, Any, Any]:
-        bounds = ops.convert_to_tensor(_table((0, *ends), position))
-        begun = ops.cast(ops.less_equal(bounds[:-1], ops.expand_dims(e, -1)), position)
+        bounds = ops.convert_to_tensor(_table((0, *ends), position_dtype))
+        begun = ops.cast(ops.less_equal(bounds[:-1], ops.expand_dims(e, -1)), position_dtype)
         start, end = (ops.max(each * begun, axis=-1) for each in (bounds[:-1], bounds[1:]))
         return ops.sum(begun, axis=-1) - 1, start, end
 
     def power(base: float, i: Any) -> Any:
-        side, low, high = _powers(base, cycles, dtype)
+        side, low, high = _powers(base, cycles, rate_dtype)
         return ops.take(low, i % side) * ops.take(high, i // side)
 
     return Ops(ops.sin, where, clip, real, cycle, power)
@@ -150,8 +156,8 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             t_mult=t_mult,
             peak_decay=peak_decay,
         )
-        peak = real("lr_initial", self._curve.lr_initial, 0, FLOAT32_MAX, "(0, 3.4e38]")
-        self._ends = self._curve.floor(peak), peak
+        peak = real("lr_initial", self._curve.lr_initial, "(0, 3.4e38]")
+        self._floor_and_peak = self._curve.floor(peak), peak
         self._cycles = self._curve.layout(last=LAST_STEP)
         self._accumulation = whole(
             "gradient_accumulation_steps", gradient_accumulation_steps, 1, LAST_STEP
@@ -196,7 +202,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             w, on = weights(self._cycles, e, graph)
             # As tensors hold them: the difference of the doubles could lift a rate over the peak.
             held = keras.backend.standardize_dtype(w.dtype)
-            floor, peak = (float(np.asarray(rate, held)) for rate in self._ends)
+            floor, peak = (float(np.asarray(rate, held)) for rate in self._floor_and_peak)
             return mixes(floor * on, peak, w, graph)
 
     def get_config(self) -> dict[str, Any]:

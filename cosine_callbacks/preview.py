@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import textwrap
@@ -17,6 +16,8 @@ from cosine_callbacks._optional import required
 from cosine_callbacks._parameters import Parameters
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cosine_callbacks._plan import Plan
 
 # How many restarts people read, and how many a program may want.
@@ -118,12 +119,16 @@ def save(plan: Plan, path: str) -> None:
         figure.savefig(path, dpi=150, metadata=metadata)
 
 
-def show(plan: Plan, *, as_csv: bool, as_json: bool) -> None:
-    """Print the curve: every position as CSV, what matters as JSON, or a picture for people."""
+def lines(plan: Plan, *, as_csv: bool, as_json: bool) -> Iterator[str]:
+    """Yield every position as CSV, what matters as JSON, or a picture for people.
+
+    Raises:
+        ModuleNotFoundError: The picture is wanted, and plotext is not installed.
+    """
     if as_csv:
-        lines = csv.writer(sys.stdout, lineterminator="\n")
-        lines.writerow([plan.interval, "learning_rate"])
-        lines.writerows((e, plan.rate(e)) for e in range(plan.length or plan.until + 1))
+        yield f"{plan.interval},learning_rate"
+        for e in range(plan.length or plan.until + 1):
+            yield f"{e},{plan.rate(e)}"
     elif as_json:
         facts = {
             "parameters": {f.name: getattr(plan.parameters, f.name) for f in fields(Parameters)},
@@ -132,6 +137,6 @@ def show(plan: Plan, *, as_csv: bool, as_json: bool) -> None:
             "length": plan.length,
             "rows": [row._asdict() for row in rows(plan, LISTED)],
         }
-        print(json.dumps(facts, indent=2))  # noqa: T201 - what the command is for
+        yield json.dumps(facts, indent=2)
     else:
-        print(text(plan, get_terminal_size().columns, sys.stdout.encoding))  # noqa: T201 - likewise
+        yield text(plan, get_terminal_size().columns, sys.stdout.encoding)

@@ -35,7 +35,6 @@ def test_help_names_the_commands(command):
 
 
 GOOD = "preview --lr_initial 0.1 --t_max 10"
-RANGE = "give an int of at least 1 and at most 9223372036854775807"
 ABOVE = (
     "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or "
     "give the floor as lr_min_ratio="
@@ -45,7 +44,7 @@ RATELESS = (
 )
 ENDLESS = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
-    "--t_max"
+    "an int as --t_max, or a config with one of the two"
 )
 
 
@@ -54,7 +53,7 @@ ENDLESS = (
     [
         (
             "preview --lr_initial 0.1 --t_max 0",
-            f"t_max must be a whole number in its range, got 0; {RANGE}",
+            "t_max must be an int in its range, got 0; give an int of at least 1",
         ),
         (
             "preview --lr_initial 0.1 --t_max ten",
@@ -78,7 +77,7 @@ ENDLESS = (
         ),
         (
             f"{GOOD} --steps_per_epoch 0",
-            f"steps_per_epoch must be a whole number in its range, got 0; {RANGE}",
+            "steps_per_epoch must be an int in its range, got 0; give an int of at least 1",
         ),
         (
             "preview --t_max 10",

@@ -362,18 +362,24 @@ def test_columns(command, tmp_path, header, arguments, column):
     assert command("check", path, *curve, *arguments) == (0, right, "")
 
 
-FINITE = "{} must hold a finite rate at each position, got "
+FINITE = "{} must hold a finite rate at each position below 2**63, got "
+NONE = "{} must have one rate lr-* or learning_rate, got "
+CURE = (
+    "; give the log of a run with Lightning's LearningRateMonitor, with Keras' CSVLogger after our "
+    "callback, or with Keras' TensorBoard"
+)
 SEVERAL = "{} must have one rate lr-* or learning_rate, got several, "
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "{} must have one rate lr-* or learning_rate, got nothing; give the log of a run"),
+        ("", f"{NONE}nothing{CURE}"),
         (
-            "a,b\n1,2\n",
-            "{} must have one rate lr-* or learning_rate, got ['a', 'b']; give the log of a run",
+            f"step,lr\n{2**63},0.05\n",
+            FINITE + "'0.05' at '9223372036854775808' in line 2; check the log",
         ),
+        ("a,b\n1,2\n", f"{NONE}['a', 'b']{CURE}"),
         (
             "step,lr-A,lr-B\n",
             SEVERAL + "['lr-A', 'lr-B']; give --column one of them",
@@ -432,7 +438,7 @@ def test_more_bad_logs(refused, tmp_path):
     )
     path.write_text("epoch,lr\n0,0.1\n")
     refused(
-        f"{path} must have one rate loss, got ['epoch', 'lr']; give the log of a run",
+        f"{path} must have one rate loss, got ['epoch', 'lr']; give --column one of them",
         *("check", path, *curve, "--column", "loss"),
     )
 
@@ -541,3 +547,12 @@ def test_a_mark_at_the_start_and_an_empty_line_at_the_end(command, keras):
     status, output, complaint = command("check", path, *given)
     assert (status, complaint) == (0, "")
     assert output == f"{path}: learning_rate is as planned; rates compared: {EPOCHS}\n"
+
+
+def test_a_far_step_and_a_warmup_as_a_part(command, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(f"step,lr\n0,0.1\n1,0.1\n2,0.09\n{2**63 - 1},0.05\n")
+    curve = "--lr_initial", 0.1, "--t_max", 10, "--warmup", 0.1, "--interval", "step"
+    status, line, _ = command("check", path, *curve)
+    assert status == 1
+    assert "none of the usual faults" in line

@@ -264,7 +264,7 @@ UNKNOWN = (
 )
 ENDLESS = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
-    "--t_max"
+    "an int as --t_max, or a config with one of the two"
 )
 BEHIND = "{{}} must have a mapping behind <<, got something else in line {}; give one"
 IDLE = (
@@ -459,8 +459,8 @@ def test_more_bad_files(refused, tmp_path):
     )
     path.write_text(yaml(trainer="max_epochs: 3\n  limit_train_batches: 0.01"))
     refused(
-        "trainer.limit_train_batches times steps_per_epoch must be a whole number in its range, "
-        "got 0; give an int of at least 1 and at most 9223372036854775807",
+        "trainer.limit_train_batches times steps_per_epoch must be an int in its range, got 0; "
+        "give an int of at least 1",
         *("preview", "--config", path, "--steps_per_epoch", 34, *save),
     )
 
@@ -587,6 +587,12 @@ model:
 """
 
 
+RIVAL = (
+    "lr_scheduler must not stand beside our callback, which drives the optimizer, got 'StepLR'; "
+    "remove one of the two"
+)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -606,8 +612,13 @@ model:
             ACCUMULATING.format("{scheduling: [1]}"),
             "scheduling must map epochs to a number of batches, got ['1']; give epoch: batches",
         ),
+        (
+            ACCUMULATING.format("{scheduling: {-1: 4}}"),
+            "scheduling must be an int in its range, got -1; give an int of at least 0",
+        ),
+        (yaml() + "lr_scheduler: StepLR\n", RIVAL),
     ],
-    ids=["arguments in a list", "a run of its own", "a list", "a table in a list"],
+    ids=["arguments", "a run of its own", "a list", "a table in a list", "an epoch", "a rival"],
 )
 def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"

@@ -163,7 +163,10 @@ def test_bad_events(command, tmp_path):
         assert (status, output, complaint.count("\n")) == (2, "", 1)
         return complaint.removeprefix(f"error: {path} must ").removesuffix("\n")
 
-    nothing = "have one rate lr-* or learning_rate, got nothing; give the log of a run"
+    nothing = (
+        "have one rate lr-* or learning_rate, got nothing; give the log of a run with Lightning's "
+        "LearningRateMonitor, with Keras' CSVLogger after our callback, or with Keras' TensorBoard"
+    )
     assert refused(tmp_path) == nothing
     missing = tmp_path / "events.out.tfevents.1"
     assert refused(missing) == f"error: [Errno 2] No such file or directory: '{missing}'"
@@ -171,7 +174,7 @@ def test_bad_events(command, tmp_path):
     assert refused(missing) == nothing
     folder = kept(tmp_path / "nan", [0.1, float("nan")])
     assert refused(folder) == (
-        "hold a finite rate at each position, got nan at 1 in an event; check the log"
+        "hold a finite rate at each position below 2**63, got nan at 1 in an event; check the log"
     )
     kept(folder, [0.1], first=9, tag="lr-Adam")
     assert refused(folder) == (
@@ -180,7 +183,7 @@ def test_bad_events(command, tmp_path):
     )
     for absent in ("accuracy", "keras", "picture", "weights"):
         assert refused(folder, "--column", absent) == (
-            f"have one rate {absent}, got ['loss', 'lr-Adam', 'lr-SGD']; give the log of a run"
+            f"have one rate {absent}, got ['loss', 'lr-Adam', 'lr-SGD']; give --column one of them"
         )
 
 

@@ -87,11 +87,16 @@ def test_given_axes_keep_their_ticks():
     assert [*axes.get_xticks()] == [0, 2.5, 7]
 
 
+def test_the_longest_curve_is_drawn():
+    axes = CosineAnnealing(0.1, 2**63 - 1).plot()
+    assert max(axes.lines[0].get_xdata()) > 2**63 - 1
+
+
 @pytest.mark.parametrize(
     ("until", "error"), [(0, ValueError), (-1, ValueError), (2.5, ValueError), ("9", TypeError)]
 )
 def test_until(until, error):
-    with pytest.raises(error, match=rf"^until must be a .*, got {until!r}"):
+    with pytest.raises(error, match=rf"^until must be an? .*, got {until!r}"):
         CosineAnnealing(0.1, 10).plot(until=until)
 
 

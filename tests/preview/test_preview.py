@@ -318,6 +318,17 @@ def test_a_reader_that_has_seen_enough(monkeypatch):
         assert main(["preview", "--csv", "--lr_initial", "0.1", "--t_max", "1e18"]) == 0
 
 
+@pytest.mark.parametrize("buffering", [1, -1], ids=["each line", "at the end"])
+def test_a_failed_check_that_nobody_reads(monkeypatch, tmp_path, buffering):
+    log = tmp_path / "log.csv"
+    log.write_text("epoch,lr\n0,0.2\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=buffering) as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        assert main(["check", str(log), "--lr_initial", "0.1", "--t_max", "10"]) == 1
+
+
 def test_json(command):
     status, output, _ = command("preview", "--json", *SMALL, "--interval", "step")
     assert status == 0

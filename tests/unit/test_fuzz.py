@@ -92,6 +92,10 @@ def test_from_dict(given):
         with pytest.raises(TypeError, match="|".join(repr(name) for name in unknown)):
             CosineAnnealing.from_dict(given)
         return
+    if missing := {"lr_initial", "t_max"} - given.keys():
+        with pytest.raises(TypeError, match=f"missing .*{min(missing)}"):
+            CosineAnnealing.from_dict(given)
+        return
     try:
         schedule = CosineAnnealing.from_dict(given)
     except (TypeError, ValueError) as error:

@@ -128,8 +128,9 @@ def test_half_of_the_largest_cycle():
     assert CosineAnnealing(0.1, 2**63 - 1)(2**62) == pytest.approx(0.05, rel=1e-15)
 
 
-@pytest.mark.parametrize(("t_max", "cycles"), [(2**62, None), (2**62, 2), (5, None)])
-def test_a_second_cycle_beyond_all_positions_is_refused(t_max, cycles):
-    with pytest.raises(ValueError, match=r"^t_mult must let the second cycle .* a smaller t_mult"):
-        CosineAnnealing(0.1, t_max, cycles=cycles, t_mult=2**62)
-    assert CosineAnnealing(0.1, t_max, t_mult=2**62)(t_max) == 0
+@pytest.mark.parametrize("t_mult", [1, 2, 2**62])
+@pytest.mark.parametrize("cycles", [None, 2, 3])
+def test_a_cycle_beyond_all_positions_is_left_out(cycles, t_mult):
+    schedule = CosineAnnealing(0.1, 2**62, cycles=cycles, t_mult=t_mult)
+    assert [schedule(e) for e in (0, 2**62, 2**63 - 1)] == [0.1, 0, 0]
+    assert schedule(2**61) == pytest.approx(0.05, rel=1e-15)

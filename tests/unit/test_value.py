@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import inspect
 import json
 import math
 import pickle
@@ -134,3 +135,11 @@ def test_factor_is_exactly_1_at_the_peak_and_has_the_floor(peak):
 @pytest.mark.parametrize(("e", "factor"), [(0, 1), (5, 0.505), (10, 0.01), (99, 0.01)])
 def test_factor(e, factor):
     assert CosineAnnealing(0.1, 10, 0.001).factor(e) == pytest.approx(factor, rel=1e-15)
+
+
+def test_peak_and_length_must_be_given():
+    signature = inspect.signature(CosineAnnealing)
+    needed = [name for name, p in signature.parameters.items() if p.default is p.empty]
+    assert needed == ["lr_initial", "t_max"]
+    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 't_max'$"):
+        CosineAnnealing(0.1)

@@ -241,7 +241,30 @@ def test_a_trained_optimizer_without_a_remembered_base():
 def test_c5_several_steps_per_execution():
     model = compiled(keras.optimizers.SGD(0.1), steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .*CosineAnnealingSchedule"):
-        fit(model, CosineAnnealingCallback(10, interval="step"))
+        history = fit(model, CosineAnnealingCallback(10, interval="step")).history
+    # The last execution trains the last two batches, both at the rate of batch 8.
+    assert history["learning_rate"] == pytest.approx([cosine(8, 10)], rel=6e-7)
+
+
+class Exchange(keras.callbacks.Callback):
+    """Give the model another optimizer after the first epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not epoch:
+            self.model.optimizer = keras.optimizers.SGD(0.1)
+            self.model.optimizer.build(self.model.trainable_variables)
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="its compiled step keeps the optimizer it had")
+def test_an_optimizer_exchanged_during_the_fit_follows_the_curve():
+    model = compiled(keras.optimizers.SGD(0.1))
+    fit(model, CosineAnnealingCallback(4), Exchange(), epochs=2)
+    assert float(model.optimizer.learning_rate) == pytest.approx(cosine(1, 4), rel=6e-7)
+
+
+def test_a_model_without_an_optimizer():
+    with pytest.raises(ValueError, match=r"^the model must have an optimizer, got None; compile"):
+        fit(compiled(None), CosineAnnealingCallback())
 
 
 class Halve(keras.callbacks.Callback):

@@ -151,9 +151,9 @@ def test_m1_m2_one_clean_error(tmp_path, capsys, line):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("t_max: 0", "t_max must be a whole number in its range, got 0; give an int of at least 1"),
+        ("t_max: 0", "t_max must be an int in its range, got 0; give an int of at least 1"),
         ("lr_min: -1", "lr_min must lie in [0, inf), got -1; give a number in there"),
-        ("warmup: 2.5", "warmup must be a whole number in its range, got 2.5; give an int"),
+        ("warmup: 2.5", "warmup must be an int or a float in [0, 1), got 2.5; give an int"),
         ("optimizers: [1, 1]", "optimizers must hold different indices, got"),
     ],
 )

@@ -86,7 +86,7 @@ def test_the_saved_state(state, data):
         refused(error, ["the checkpoint's state"])
         return
     cycles = _resume._cycles(state)
-    sentence = _resume.changes(damaged, state, cycles, lambda _interval: 5)
+    sentence = _resume.changes(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
     assert "nan" not in sentence
     assert "inf" not in sentence
     for each in damaged["optimizers"]:

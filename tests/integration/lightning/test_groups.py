@@ -342,6 +342,12 @@ def set_second(rate):
     return act
 
 
+def test_a_negative_rate_is_refused():
+    sentence = r"lr_min must not lie above the rate of param group 1 of optimizer 0, got lr_min=0"
+    with pytest.raises(ValueError, match=sentence):
+        fit(Groups(0.1, 0.1), step(), Owner(set_second(-0.1)), max_epochs=1)
+
+
 def test_a_group_frozen_by_its_owner_stays_at_0_also_above_a_floor():
     model = Groups(0.1, 0.1)
     fit(model, step(lr_min=0.001), Owner(set_second(0.0)), max_epochs=1)

@@ -242,6 +242,27 @@ def test_counts_are_resumed(tmp_path, recwarn):
     assert not [w for w in recwarn if "counts the updates from 0" in str(w.message)]
 
 
+def five(batch_idx):
+    return 5
+
+
+@pytest.mark.parametrize("interval", ["step", "epoch"])
+def test_the_rates_of_the_warning_are_those_of_its_optimizer(tmp_path, interval):
+    callback = CosineAnnealingCallback(60, interval="step")
+    straight = Gan(first=five)
+    run(tmp_path / "run.ckpt", straight, callback, save_at=3)
+    resumed = Gan(first=five)
+    changed = CosineAnnealingCallback(60, interval=interval, lr_initial=0.2)
+    with pytest.warns(UserWarning, match="the current ones are used") as caught:
+        run(tmp_path / "run.ckpt", resumed, changed)
+    sentence = "".join(str(w.message) for w in caught if "are used" in str(w.message))
+    owner, rates = sentence.partition("at this position the rate ")[2].split(" is ")
+    assert owner == "of param group 0 of optimizer 0"
+    after, before = map(float, rates.split(" instead of "))
+    assert before == pytest.approx(cosine(20, 60))
+    assert after == pytest.approx(cosine(20, 60, 0.2) if interval == "step" else 0.2)
+
+
 def test_a_checkpoint_without_our_state_starts_at_0_with_a_warning(tmp_path):
     fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
     model = Gan()

@@ -162,8 +162,9 @@ def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
 def test_c5_several_steps_per_execution():
     model = sgd(steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .* CosineAnnealingSchedule"):
-        fit(model, per_step())
+        history = fit(model, per_step())
     assert weight_of(model) == pytest.approx(-4 * (0.1 + CURVE[4]) - 2 * CURVE[8], rel=6e-7)
+    assert history["learning_rate"] == pytest.approx([CURVE[8]], rel=6e-7)
 
 
 @pytest.mark.parametrize("name", ["ReduceLROnPlateau", "LearningRateScheduler"])
