@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import warnings
 from functools import partial
-from statistics import median
+from statistics import quantiles
 from threading import Semaphore, Thread
 from time import thread_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
-from harness import Row, Times, alternate, row
+from harness import Row, Times, row
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from cosine_callbacks.lightning import CosineAnnealingCallback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 T_MAX, LR_MIN = 10**6, 1e-5
 # Of the built-in's cost: below it, and for many groups five times cheaper.
@@ -24,7 +28,7 @@ MOST = {1: 1.0, 10: 1.0, 500: 1 / 5}
 CASES = [(1, True), (10, True), (500, True), (500, False)]
 # Our own part, in units of what any callback in the list costs.
 MOST_OWN = 3 / 13
-# Steps between two turns, and from how many groups on four turns do for a round.
+# Steps between two turns, and from how many groups on fewer turns do for a round.
 BLOCK, MANY = 20, 100
 
 
@@ -90,18 +94,39 @@ class Training:
         self.thread.start()
         self.module.done.acquire()
 
-    def __call__(self) -> float:
-        """Return the median time of the steps of one block."""
+    def block(self) -> list[float]:
+        """Return the time of each step of one block."""
         self.module.go.release()
         self.module.done.acquire()
-        began = self.module.began
-        return median(after - before for before, after in itertools.pairwise(began))
+        return [after - before for before, after in itertools.pairwise(self.module.began)]
 
     def stop(self) -> None:
         """End the fit after its present block."""
         self.trainer.should_stop = True
         self.module.go.release()
         self.thread.join()
+
+
+def alternate(trainings: Mapping[str, Training], rounds: int, passes: int) -> list[Times]:
+    """Let the trainings have their blocks in turn, in every second pass backwards.
+
+    Returns:
+        For each round the lower quartile of each training's steps: what we look for is a hundredth
+        of a step, less than the best steps of two trainings differ by.
+    """
+    names = list(trainings)
+    result = []
+    gc.collect()
+    gc.disable()
+    for _ in range(rounds):
+        steps: dict[str, list[float]] = {name: [] for name in names}
+        for i in range(passes):
+            for name in names[:: -1 if i % 2 else 1]:
+                steps[name] += trainings[name].block()
+        result.append({name: quantiles(found, n=4)[0] for name, found in steps.items()})
+        gc.collect(0)
+    gc.enable()
+    return result
 
 
 def over_empty(times: Times) -> float:
@@ -133,7 +158,7 @@ def measure(*, quick: bool) -> list[Row]:
             "ours": Training(module(scheduled=False), ours),
             "built-in": Training(module(scheduled=True)),
         }
-        size = (3, 1) if quick else (11, 8 if groups > MANY else 40)
+        size = (3, 1) if quick else (11, 15 if groups > MANY else 60)
         rounds = alternate(trainings, *size)
         for training in trainings.values():
             training.stop()
