@@ -1,15 +1,20 @@
-"""What the documentation shows is made when it is built, by the code that it documents."""
+"""What the documentation shows is made by the code that it documents.
+
+The pictures and the output of the command are committed, for the pages are also read where they
+lie: `tox run -e picture` makes them anew. Pages of files from elsewhere are added to the site.
+"""
 
 from __future__ import annotations
 
-import io
+import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-from mkdocs.structure.files import File
 
 from cosine_callbacks import CosineAnnealing
 
@@ -20,9 +25,11 @@ if TYPE_CHECKING:
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-ROOT = Path(__file__).parents[1]
-# The same input gives the same file.
-mpl.rcParams |= {"svg.hashsalt": "", "figure.figsize": (7, 3.2), "font.size": 9}
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+# The same curve is the same file; no outlines of a font.
+mpl.rcParams |= {"svg.hashsalt": "cosine-callbacks", "svg.fonttype": "none"}
+mpl.rcParams |= {"figure.figsize": (7, 3.2), "font.size": 9}
 
 CURVES: dict[str, dict[str, Any]] = {
     "cosine": {"lr_min": 0.001},
@@ -33,40 +40,48 @@ CURVES: dict[str, dict[str, Any]] = {
 }
 
 
-def picture(parameters: dict[str, Any]) -> str:
-    """Return the SVG of a curve of 100 positions, with its constructor as a title."""
+def draw(name: str, parameters: dict[str, Any]) -> None:
+    """Draw a curve of 100 positions, with its constructor as a title."""
     schedule = CosineAnnealing(0.1, 100, **parameters)
     axes = schedule.plot()
     axes.set_title(repr(schedule), family="monospace", fontsize=8)
-    file = io.StringIO()
-    axes.figure.savefig(file, format="svg", metadata={"Date": None})
+    file = DOCS / "pictures" / f"{name}.svg"
+    axes.figure.savefig(file, metadata={"Date": None, "Creator": None})
     plt.close(axes.figure)
-    return file.getvalue()
 
 
-def output(*arguments: str) -> str:
-    """Return what the command prints, as a block of text."""
+def output(block: re.Match[str]) -> str:
+    """Return a block that begins with a call of the command, with what that prints now."""
+    arguments = shlex.split(block["arguments"])
     command = [sys.executable, "-m", "cosine_callbacks", *arguments]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
-    shown = " ".join(["cosine-callbacks", *arguments])
-    return f"```text\n$ {shown}\n{run.stdout.rstrip()}\n```\n"
+    env = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    run = subprocess.run(
+        command, capture_output=True, encoding="utf-8", check=True, cwd=ROOT, env=env
+    )
+    return f"{block['call']}\n{run.stdout.rstrip()}\n```\n"
+
+
+def main() -> None:
+    """Write the pictures, and the output of the command into its page."""
+    for name, parameters in CURVES.items():
+        draw(name, parameters)
+    page = DOCS / "command.md"
+    call = r"(?P<call>```text\n\$ cosine-callbacks (?P<arguments>.*))\n(?s:.*?)```\n"
+    page.write_text(re.sub(call, output, page.read_text()))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pictures and the pages that are made of other files."""
-    demo = "examples/lightning/config.yaml"
-    pages = {f"pictures/{name}.svg": picture(curve) for name, curve in CURVES.items()}
-    pages["changelog.md"] = (ROOT / "CHANGELOG.md").read_text()
-    pages["benchmarks.md"] = (ROOT / "benchmarks/results/latest.md").read_text()
-    pages["command.md"] = (ROOT / "docs/command.md").read_text()
-    for place, arguments in {
-        "PREVIEW": ("preview", "--config", demo, "--steps_per_epoch", "34"),
-        "PREVIEW HELP": ("preview", "--help"),
-        "CHECK HELP": ("check", "--help"),
-    }.items():
-        pages["command.md"] = pages["command.md"].replace(f"<!-- {place} -->", output(*arguments))
+    """Add the pages that are made of other files."""
+    from mkdocs.structure.files import File  # noqa: PLC0415 - the pictures need no mkdocs
+
+    pages = {
+        "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
+        "benchmarks.md": (ROOT / "benchmarks/results/latest.md").read_text(),
+    }
     for path, content in pages.items():
-        if path in files.src_uris:
-            files.remove(files.src_uris[path])
         files.append(File.generated(config, path, content=content))
     return files
+
+
+if __name__ == "__main__":
+    main()

@@ -118,17 +118,42 @@ def test_updates_of_four_batches(schedule, weight):
 
 
 BLOCKS = [token.content for token in TOKENS if token.type == "fence" and token.info == "python"]
+WRITTEN = "schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)"
 RESTARTS = "schedule = CosineAnnealing(0.1, 5, 0.001, cycles=2)"
+LOOPS = {"LambdaLR": BLOCKS[1], "one peak": BLOCKS[2], "peaks": BLOCKS[3]}
+E = np.arange(12)
+FALLEN = 0.001 + 0.0495 * (1 + np.cos(np.pi * np.minimum(E, 10) / 10))
 
 
-@pytest.mark.parametrize("change", ["", RESTARTS], ids=["as written", "restarts"])
-@pytest.mark.parametrize("block", BLOCKS[1:], ids=["LambdaLR", "PyTorch loop", "optax"])
-def test_the_recipes(block, change):
-    variables = {}
-    for code in (BLOCKS[0], change, block):
-        exec(code, variables)  # noqa: S102 - likewise
+def run(code, variables):
+    exec(code, variables)  # noqa: S102 - likewise
+    return variables
+
+
+def test_the_configuration():
+    assert repr(run(BLOCKS[0], {})["schedule"]) == WRITTEN.removeprefix("schedule = ")
+
+
+@pytest.mark.parametrize("schedule", [WRITTEN, RESTARTS], ids=["as written", "restarts"])
+@pytest.mark.parametrize("block", [*LOOPS.values(), BLOCKS[4]], ids=[*LOOPS, "optax"])
+def test_the_recipes(block, schedule):
+    assert WRITTEN in block
+    variables = run(block.replace(WRITTEN, schedule), {})
     # Constant gradient 1 under SGD: the weight moves by the sum of the rates.
-    e = np.arange(12)
-    x = e % 5 / 5 * (e < 10) + (e >= 10) if change else np.minimum(e, 10) / 10
+    x = E % 5 / 5 * (E < 10) + (E >= 10) if schedule is RESTARTS else np.minimum(E, 10) / 10
     total = (0.001 + 0.0495 * (1 + np.cos(np.pi * x))).sum()
     assert variables["weight"].item() == pytest.approx(-total, rel=1e-6)
+
+
+@pytest.mark.parametrize("block", LOOPS.values(), ids=LOOPS)
+def test_the_recipes_resumed(block):
+    """The loop's last six updates, with the states of another program's first six loaded."""
+    begin, loop = block.split("\nfor ")
+    loop = f"for {loop}"
+    assert "range(12)" in loop
+    stopped = run(f"{begin}\n{loop.replace('12', '6')}", {})
+    resumed = run(begin, {})
+    for name in {"optimizer", "scheduler"} & set(resumed):
+        resumed[name].load_state_dict(stopped[name].state_dict())
+    run(loop.replace("12", "6, 12"), resumed)
+    assert resumed["weight"].item() == pytest.approx(-FALLEN[6:].sum(), rel=1e-6)

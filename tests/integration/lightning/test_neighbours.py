@@ -78,6 +78,13 @@ def test_two_of_ours_on_one_optimizer_are_refused():
     assert "initial_lr" not in attempt.optimizers[0].param_groups[0]
 
 
+@pytest.mark.parametrize("optimizers", [None, 0])
+def test_two_of_ours_alike_are_refused_by_the_trainer(optimizers):
+    two = step(optimizers=optimizers), step(20, optimizers=optimizers)
+    with pytest.raises(RuntimeError, match=r"^Found more than one stateful callback of type"):
+        trainer(*two, max_epochs=1)
+
+
 @pytest.mark.parametrize("optimizers", [1, [0, 2]])
 def test_an_optimizer_that_does_not_exist_is_refused(optimizers):
     with pytest.raises(ValueError, match=r"^optimizers must be indices into the run's 1 opt"):
