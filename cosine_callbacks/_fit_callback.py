@@ -72,7 +72,8 @@ class FitCallback:
             interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
                 weights: with gradient accumulation over n batches, n batches.
             warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
-                first cycle. At least one unit is left for the cosine.
+                first cycle, rounded to whole units: 0.05 of 10 is none. At least one unit is left
+                for the cosine.
             warmup_start_ratio: Rate at the start of the warmup as a part of lr_initial, in [0, 1];
                 None is 1 / (warmup + 1).
             cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.

@@ -38,7 +38,7 @@ class _TrainerCallback:
         lr_min_ratio: The floor as a part of each group's peak, in [0, 1]; instead of lr_min.
         interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
         warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
-            first cycle.
+            first cycle, rounded to whole units: 0.05 of 10 is none.
         warmup_start_ratio: Rate at e=0 as a part of the peak, in [0, 1]; None is 1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), >= 1; None restarts for ever.
         t_mult: Each cycle is this many times as long as the one before, an int >= 1.

@@ -36,9 +36,10 @@ def python(block, folder):
     if "trainer" in variables:
         trainer = variables["trainer"]
         assert variables["cosine"] in trainer.callbacks
-        # Lightning's next update, and that of torch's scheduler, would be at the floor.
-        assert trainer.global_step == 100
-        assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-5, rel=1e-12)
+        if "trainer.fit(" in block:
+            # Lightning's next update, and that of torch's scheduler, would be at the floor.
+            assert trainer.global_step == 100
+            assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(1e-5, rel=1e-12)
     elif "scheduler" in variables:
         assert variables["scheduler"].get_last_lr() == pytest.approx([1e-5], rel=1e-12)
     elif "model" in variables:
