@@ -106,4 +106,8 @@ def row(  # noqa: PLR0913, PLR0917 - the columns in their order
 def measured(modules: Iterable[str], backend: str, *, quick: bool) -> list[Row]:
     """Measure one family, in a process of its own: only so Keras can change its backend."""
     os.environ |= {"KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"}
+    # Else two threads meet on one processor or on two by chance, and the same step on jax costs
+    # 0.6 to 1.5 of itself. TensorFlow spreads the operations of a step over its threads.
+    if backend != "tensorflow" and hasattr(os, "sched_setaffinity"):  # on Linux
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     return [row for module in modules for row in import_module(module).measure(quick=quick)]

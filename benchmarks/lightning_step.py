@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from cosine_callbacks.lightning import CosineAnnealingCallback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 T_MAX, LR_MIN = 10**6, 1e-5
 # Of the built-in's cost: below it, and for many groups five times cheaper.
@@ -30,6 +30,7 @@ CASES = [(1, True), (10, True), (500, True), (500, False)]
 MOST_OWN = 3 / 13
 # Steps between two turns, and from how many groups on fewer turns do for a round.
 BLOCK, MANY = 20, 100
+COPIES = 4
 
 
 class Still(torch.optim.SGD):
@@ -107,8 +108,8 @@ class Training:
         self.thread.join()
 
 
-def alternate(trainings: Mapping[str, Training], rounds: int, passes: int) -> list[Times]:
-    """Let the trainings have their blocks in turn, in every second pass backwards.
+def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int) -> list[Times]:
+    """Let the trainings of each name have their blocks in turn, in every second pass backwards.
 
     Returns:
         For each round the lower quartile of each training's steps: what we look for is a hundredth
@@ -122,11 +123,27 @@ def alternate(trainings: Mapping[str, Training], rounds: int, passes: int) -> li
         steps: dict[str, list[float]] = {name: [] for name in names}
         for i in range(passes):
             for name in names[:: -1 if i % 2 else 1]:
-                steps[name] += trainings[name].block()
+                steps[name] += trainings[name][i % COPIES].block()
         result.append({name: quantiles(found, n=4)[0] for name, found in steps.items()})
         gc.collect(0)
     gc.enable()
     return result
+
+
+def started(module: Callable[..., Module]) -> dict[str, list[Training]]:
+    """Return several trainings of each kind, for one stands in better memory than another."""
+    trainings: dict[str, list[Training]] = {}
+    for _ in range(COPIES):
+        ours = CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
+        made = {
+            "bare": Training(module(scheduled=False)),
+            "empty": Training(module(scheduled=False), pl.Callback()),
+            "ours": Training(module(scheduled=False), ours),
+            "built-in": Training(module(scheduled=True)),
+        }
+        for name, training in made.items():
+            trainings.setdefault(name, []).append(training)
+    return trainings
 
 
 def over_empty(times: Times) -> float:
@@ -150,17 +167,10 @@ def measure(*, quick: bool) -> list[Row]:
     warnings.filterwarnings("ignore", module="lightning")
     rows = []
     for groups, alike in CASES:
-        ours = CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
-        module = partial(Module, groups, alike=alike)
-        trainings = {
-            "bare": Training(module(scheduled=False)),
-            "empty": Training(module(scheduled=False), pl.Callback()),
-            "ours": Training(module(scheduled=False), ours),
-            "built-in": Training(module(scheduled=True)),
-        }
-        size = (3, 1) if quick else (11, 15 if groups > MANY else 60)
+        trainings = started(partial(Module, groups, alike=alike))
+        size = (3, COPIES) if quick else (11, 16 if groups > MANY else 60)
         rounds = alternate(trainings, *size)
-        for training in trainings.values():
+        for training in itertools.chain(*trainings.values()):
             training.stop()
         kind = "" if alike else ", each its rate"
         what = f"Lightning step, {groups} group{'s' * (groups > 1)}{kind}"

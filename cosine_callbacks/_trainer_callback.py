@@ -12,7 +12,7 @@ from cosine_callbacks._param_groups import ParamGroups, floors_under
 from cosine_callbacks._parameters import Parameters
 from cosine_callbacks._run_length import planned_length
 from cosine_callbacks._step_hooks import StepHooks
-from cosine_callbacks._values import INTERVALS, Interval, checked_interval, indices
+from cosine_callbacks._values import Interval, checked_interval, indices
 from cosine_callbacks.formula import weight
 
 
@@ -163,7 +163,8 @@ class _TrainerCallback:
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Forget a `step` that was cut short."""
-        self._hooks.forget_cut_short()
+        if self._counting:
+            self._hooks.forget_cut_short()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
@@ -244,8 +245,9 @@ class _TrainerCallback:
     def _warn_of_changes(self, trainer: Any) -> None:
         sentences = [_resume.uncounted(self._uncounted, self)]
         if self._resumed and self._driven:
+            epoch, step = self._epoch(trainer), trainer.global_step
             at = {
-                driven.index: {each: self._position(trainer, driven, each) for each in INTERVALS}
+                driven.index: {"epoch": epoch, "step": driven.count if self._counting else step}
                 for driven in self._driven
             }
             sentences += [_resume.changes(self._resumed, self._state(), self._cycles, at)]
@@ -258,28 +260,26 @@ class _TrainerCallback:
 
     def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""
+        here = self._epoch(trainer) if self._interval == "epoch" else trainer.global_step
+        configs, optimizers = trainer.lr_scheduler_configs, trainer.optimizers
         for driven in self._driven:
-            at = self._position(trainer, driven, self._interval)
-            if again or at != driven.position:
-                self._write_one(trainer, driven, at)
+            at = driven.count if self._counting else here
+            if at == driven.position and not again:
+                continue
+            # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
+            if not (configs and _schedulers(trainer, driven.index)):
+                groups = optimizers[driven.index].param_groups
+                driven.write(groups, weight(self._cycles, at), at)
 
-    def _write_one(self, trainer: Any, driven: ParamGroups, at: int) -> None:
-        # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
-        if not _schedulers(trainer, driven.index):
-            groups = trainer.optimizers[driven.index].param_groups
-            driven.write(groups, weight(self._cycles, at), at)
-
-    def _position(self, trainer: Any, driven: ParamGroups, interval: str) -> int:
-        if interval == "epoch":
-            # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
-            processed = trainer.fit_loop.epoch_progress.current.processed
-            return int(max(trainer.current_epoch, processed, self._finished))
-        return driven.count if self._counting else int(trainer.global_step)
+    def _epoch(self, trainer: Any) -> int:
+        # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
+        processed = trainer.fit_loop.epoch_progress.current.processed
+        return int(max(trainer.current_epoch, processed, self._finished))
 
     def _updated(self, trainer: Any, driven: ParamGroups) -> None:
         if self in trainer.callbacks:  # else a tuner has put others in our place for a while
             driven.count += 1
-            self._write_one(trainer, driven, driven.count)
+            self._write(trainer)
 
 
 def _ours(trainer: Any) -> list[_TrainerCallback]:
