@@ -36,9 +36,15 @@ def measure(*, quick: bool) -> list[Row]:
     theirs = lrsched.cosine(base_lr=PEAK, min_lr=FLOOR, total_steps=T_MAX)
     positions = np.arange(10**3 if quick else 10**6)
     many = 10 if quick else 5000
-    once = "one value, arguments included"
     cases = [
-        (once, "lrsched", one_shot, one_shot_of_theirs, many, MOST_SCALAR),
+        (
+            "one value, arguments included",
+            "lrsched",
+            one_shot,
+            one_shot_of_theirs,
+            many,
+            MOST_SCALAR,
+        ),
         # For information: ours refuses what is no position, theirs is a bare closure.
         (
             "one value, schedule made before",
