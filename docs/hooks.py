@@ -1,11 +1,13 @@
 """What the documentation shows is made by the code that it documents.
 
 The pictures and the output of the command are committed, for the pages are also read where they
-lie: `tox run -e picture` makes them anew. Pages of files from elsewhere are added to the site.
+lie: `tox run -e picture` makes them anew. The site draws its pictures itself, and has pages of
+files from elsewhere.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
@@ -40,14 +42,15 @@ CURVES: dict[str, dict[str, Any]] = {
 }
 
 
-def draw(name: str, parameters: dict[str, Any]) -> None:
-    """Draw a curve of 100 positions, with its constructor as a title."""
+def drawn(parameters: dict[str, Any]) -> str:
+    """Return the picture of a curve of 100 positions, with its constructor as a title."""
     schedule = CosineAnnealing(0.1, 100, **parameters)
     axes = schedule.plot()
     axes.set_title(repr(schedule), family="monospace", fontsize=8)
-    file = DOCS / "pictures" / f"{name}.svg"
-    axes.figure.savefig(file, metadata={"Date": None, "Creator": None})
+    svg = io.StringIO()
+    axes.figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(axes.figure)
+    return svg.getvalue()
 
 
 def output(block: re.Match[str]) -> str:
@@ -64,21 +67,24 @@ def output(block: re.Match[str]) -> str:
 def main() -> None:
     """Write the pictures, and the output of the command into its page."""
     for name, parameters in CURVES.items():
-        draw(name, parameters)
+        (DOCS / "pictures" / f"{name}.svg").write_text(drawn(parameters))
     page = DOCS / "command.md"
     call = r"(?P<call>```text\n\$ cosine-callbacks (?P<arguments>.*))\n(?s:.*?)```\n"
     page.write_text(re.sub(call, output, page.read_text()))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made of other files."""
+    """Draw the pictures, and add the pages that are made of other files."""
     from mkdocs.structure.files import File  # noqa: PLC0415 - the pictures need no mkdocs
 
-    pages = {
+    made = {f"pictures/{name}.svg": drawn(parameters) for name, parameters in CURVES.items()}
+    for path in made:
+        files.remove(files.src_uris[path])
+    made |= {
         "changelog.md": (ROOT / "CHANGELOG.md").read_text(),
         "benchmarks.md": (ROOT / "benchmarks/results/latest.md").read_text(),
     }
-    for path, content in pages.items():
+    for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files
 
