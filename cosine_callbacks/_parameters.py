@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_FILLED = 100_000
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(slots=True)
 class Cycles:
     """Cycles laid out in whole units: where each ends, and how the first one warms up.
 

@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
+from tests.curve import cosine
 from tests.integration.keras.parts import BACKEND, DATA, Scaled, compiled, fit, weight_of
-
-
-def cosine(e, t_max, base=0.1, floor=0.0):
-    return floor + (base - floor) / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
 
 
 def sgd(rate=0.1, **options):

@@ -6,11 +6,8 @@ import re
 import pytest
 import torch
 
+from tests.curve import cosine
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
-
-
-def cosine(e, t_max, base=0.1, floor=0.0):
-    return floor + (base - floor) / 2 * (1 + math.cos(math.pi * e / t_max))
 
 
 def step(t_max=10, lr_min=0.0, **options):

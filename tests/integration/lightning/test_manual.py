@@ -1,17 +1,13 @@
 """Manual optimization: each optimizer's own updates are counted."""
 
-import math
 from collections import OrderedDict
 from functools import partial
 
 import pytest
 import torch
 
+from tests.curve import cosine
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
-
-
-def cosine(e, t_max, base=0.1):
-    return base / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
 
 
 def once(batch_idx):

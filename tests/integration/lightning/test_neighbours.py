@@ -6,12 +6,8 @@ import math
 import pytest
 import torch
 
+from tests.curve import cosine
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
-
-
-def cosine(e, t_max, base=0.1):
-    return base / 2 * (1 + math.cos(math.pi * min(e, t_max) / t_max))
-
 
 CURVE = [cosine(e, 10) for e in range(10)]
 
