@@ -57,9 +57,10 @@ def output(block: re.Match[str]) -> str:
     """Return a block that begins with a call of the command, with what that prints now."""
     arguments = shlex.split(block["arguments"])
     command = [sys.executable, "-m", "cosine_callbacks", *arguments]
-    env = os.environ | {"COLUMNS": "80", "PYTHONUTF8": "1"}
+    # Not in braille, which many fonts of browsers have not, or in another width.
+    env = os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "ascii"}
     run = subprocess.run(
-        command, capture_output=True, encoding="utf-8", check=True, cwd=ROOT, env=env
+        command, capture_output=True, encoding="ascii", check=True, cwd=ROOT, env=env
     )
     return f"{block['call']}\n{run.stdout.rstrip()}\n```\n"
 
