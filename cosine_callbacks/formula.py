@@ -103,9 +103,10 @@ class CosineAnnealing(Parameters):
         CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
     """
 
-    # Without a trainer, these two must be given.
-    lr_initial: float = field()
-    t_max: int = field()
+    # Without a trainer, these two must be given. A bare `field()` would pass for a default in the
+    # documentation.
+    lr_initial: float = field(kw_only=False)
+    t_max: int = field(kw_only=False)
     # No field: it follows from them. An attribute of the object is found faster than a property.
     _floor_and_cycles: ClassVar[tuple[float, Cycles]]
 
