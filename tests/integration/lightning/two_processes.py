@@ -61,6 +61,10 @@ def main():
             ckpt_path=spec.get("from"),
             **spec["run"],
         )
+    if torch.distributed.is_initialized():
+        # Together and before the interpreter ends: torch's threads have aborted a process there.
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
