@@ -8,7 +8,6 @@ from torch_update import LR_MIN, optimizer, ours
 
 from cosine_callbacks._param_groups import ParamGroups
 from cosine_callbacks._parameters import Parameters
-from cosine_callbacks.formula import weight
 
 FEW, MANY = 100, 10_000
 MOST_MANY = 1.25  # "linear": as much for each group
@@ -29,11 +28,11 @@ def measure(*, quick: bool) -> list[Row]:
         MOST_MANY,
     )
     parameters = Parameters(None, 10, LR_MIN, cycles=None)
-    cycles, groups = parameters.layout(), optimizer(2, tensors=False, alike=True).param_groups
-    driver = ParamGroups(0, parameters, [float(group["lr"]) for group in groups])
+    groups = optimizer(2, tensors=False, alike=True).param_groups
+    driver = ParamGroups(0, parameters, parameters.layout(), [g["lr"] for g in groups])
     driver.take_over(groups)
 
     def update(e: int) -> None:
-        driver.write(groups, weight(cycles, e), e)
+        driver.write(groups, e)
 
     return [linear, memory_row("updates, endless restarts", update, quick=quick)]

@@ -11,7 +11,6 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from cosine_callbacks._param_groups import ParamGroups
 from cosine_callbacks._parameters import Parameters
-from cosine_callbacks.formula import weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,14 +52,14 @@ def built_in(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]
 def ours(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
     """Return a timer of what the callback does at that many updates: one weight, then all rates."""
     parameters = Parameters(None, T_MAX, LR_MIN)
-    cycles = parameters.layout()
-    driver = ParamGroups(0, parameters, [float(group["lr"]) for group in groups])
+    rates = [float(group["lr"]) for group in groups]
+    driver = ParamGroups(0, parameters, parameters.layout(), rates)
     driver.take_over(groups)
 
     def timed() -> float:
         start = perf_counter()
         for e in range(driver.position + 1, driver.position + 1 + updates):
-            driver.write(groups, weight(cycles, e), e)
+            driver.write(groups, e)
         return perf_counter() - start
 
     return timed

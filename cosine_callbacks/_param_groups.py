@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 import warnings
 from itertools import zip_longest
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, fill_
 
 from cosine_callbacks._values import real
-from cosine_callbacks.formula import mix, peak_through
+from cosine_callbacks.formula import mix, peak_through, weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cosine_callbacks._parameters import Parameters
-
-# A tensor's count of its in-place writes; torch has no public name for it.
-_writes = attrgetter("_version")
+    from cosine_callbacks._parameters import Cycles, Parameters
 
 
 def floors_under(
@@ -69,22 +65,23 @@ class ParamGroups:
         self,
         index: int,
         parameters: Parameters,
+        cycles: Cycles,
         bases: list[float],
         saved_floors: Sequence[float] = (),
-        count: int = 0,
     ) -> None:
         """Check every floor, with the errors of `floors_under`."""
         self.index = index
-        self.count = count
+        self.count = 0
         self.position = -1
         self._parameters = parameters
+        self._cycles = cycles
         floors = floors_under(bases, parameters, index, saved_floors)
         # Groups with the same curve share the tuple: `write` computes one rate for a row of them.
         shared: dict[tuple[float, float], tuple[float, float]] = {}
         curves = zip(floors, bases, strict=True)
         self.curves = [shared.setdefault(curve, curve) for curve in curves]
-        self._weight = (1.0, 1.0)
-        # Each rate as we left it, and of those that are tensors the count of in-place writes.
+        # Each rate as we left it, and of those that are tensors torch's count of in-place writes,
+        # which has no public name.
         self._written: list[Any] = []
         self._versions: dict[int, int] = {}
 
@@ -95,27 +92,27 @@ class ParamGroups:
             group["initial_lr"] = base
             self._note(k, group)
 
-    def write(self, groups: list[dict[str, Any]], weight: tuple[float, float], at: int) -> None:
-        """Write the rates of this weight, which stands for position `at`, into the groups."""
-        w, on = weight
-        curves, written, versions = self.curves, self._written, self._versions
-        if len(groups) != len(curves):
+    def write(self, groups: list[dict[str, Any]], at: int) -> None:
+        """Write the rates of position `at` into the groups."""
+        if len(groups) != len(self.curves):
             self._resize(len(groups))
+        curves, written, versions = self.curves, self._written, self._versions
         # Before any is written: an owner may have set a group to the tensor of another one.
-        if versions:
+        if versions and (len(groups) > 1 or written[0]._version != versions[0]):
             self._look(groups)
-        curve = rate = None
-        for k, group in enumerate(groups):
+        w, on = weight(self._cycles, at)
+        curve, rate, k = None, 0.0, 0
+        for group in groups:
             if group["lr"] is not written[k]:
                 self._look(groups)
             if curves[k] is not curve:
                 floor, base = curve = curves[k]
                 rate = mix(floor * on, base, w)
             if versions and k in versions:
-                versions[k] = _writes(group["lr"].fill_(rate))
+                versions[k] = fill_(group["lr"], rate)._version
             else:
                 group["lr"] = written[k] = rate
-        self._weight = weight
+            k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
         self.position = at
 
     def _look(self, groups: list[dict[str, Any]]) -> None:
@@ -127,7 +124,7 @@ class ParamGroups:
         written, versions = self._written, self._versions
         for k, group in enumerate(groups):
             rate, ours = group["lr"], written[k]
-            if rate is ours and (k not in versions or _writes(rate) == versions[k]):
+            if rate is ours and (k not in versions or rate._version == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
                 self._adopt(k, group)
@@ -139,13 +136,15 @@ class ParamGroups:
         if isinstance(group["lr"], Tensor):
             # Often one object for all groups and the caller.
             group["lr"] = group["lr"].detach().clone()
-            self._versions[k] = _writes(group["lr"])
+            self._versions[k] = group["lr"]._version
         self._written[k] = group["lr"]
 
     def _resize(self, length: int) -> None:
         new = max(0, length - len(self.curves))
         self.curves[length:] = [(0.0, 0.0)] * new
         self._written[length:] = [None] * new
+        for k in [k for k in self._versions if k >= length]:
+            del self._versions[k]
 
     def _adopt(self, k: int, group: dict[str, Any]) -> None:
         """Take a group that is new, or whose owner has set its rate, at the rate it has now.
@@ -153,7 +152,7 @@ class ParamGroups:
         That was its rate at the position written last, so the base follows from the weight there.
         """
         rate = float(group["lr"])
-        w, on = self._weight
+        w, on = weight(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
         base = peak_through(self._parameters, rate, w, on) if rate else rate
         base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:

@@ -13,7 +13,6 @@ from cosine_callbacks._parameters import Parameters
 from cosine_callbacks._run_length import planned_length
 from cosine_callbacks._step_hooks import StepHooks
 from cosine_callbacks._values import Interval, checked_interval, indices
-from cosine_callbacks.formula import weight
 
 
 class _TrainerCallback:
@@ -57,6 +56,10 @@ class _TrainerCallback:
         CosineAnnealingCallback(t_max=10, lr_min=0.001)
     """
 
+    # The name of our state in a checkpoint, the same for all hyperparameters. Lightning reads it at
+    # every hook, so it is no property.
+    state_key = ""
+
     def __init__(  # noqa: PLR0913 - the parameters of the schedule, all but two by name only
         self,
         t_max: cli.Length | None = None,
@@ -86,7 +89,7 @@ class _TrainerCallback:
         self._interval = checked_interval(interval)
         chosen = None if optimizers is None else indices("optimizers", optimizers)
         self._indices = [chosen] if isinstance(chosen, int) else chosen
-        self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
+        self.state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
         self._fitting = self._prepared = self._started = self._counting = False
         self._resumed: dict[str, Any] = {}
         self._driven: list[ParamGroups] = []
@@ -99,11 +102,6 @@ class _TrainerCallback:
         shown += [f"interval={self._interval!r}"] * (self._interval != "epoch")
         shown += [f"optimizers={self._indices}"] * (self._indices is not None)
         return f"CosineAnnealingCallback({', '.join(shown)})"
-
-    @property
-    def state_key(self) -> str:
-        """The name of our state in a checkpoint, the same for all hyperparameters."""
-        return self._state_key
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""
@@ -232,8 +230,9 @@ class _TrainerCallback:
         for index, rates in self._configured.items():
             was = saved.get(index, {"bases": [], "floors": []})
             bases = self._bases(trainer.optimizers[index].param_groups, rates, was["bases"])
-            count = known.get(index, 0)
-            driven.append(ParamGroups(index, self._parameters, bases, was["floors"], count))
+            groups = ParamGroups(index, self._parameters, self._cycles, bases, was["floors"])
+            groups.count = known.get(index, 0)
+            driven.append(groups)
         self._driven, self._finished = driven, self._resumed.get("epochs", 0)
         manual = not trainer.lightning_module.automatic_optimization
         self._counting = manual and self._interval == "step"
@@ -260,8 +259,10 @@ class _TrainerCallback:
 
     def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""
-        here = self._epoch(trainer) if self._interval == "epoch" else trainer.global_step
-        configs, optimizers = trainer.lr_scheduler_configs, trainer.optimizers
+        # What the Trainer shows under the same names takes many calls more, at every step.
+        loop, strategy = trainer.fit_loop.epoch_loop, trainer.strategy
+        here = self._epoch(trainer) if self._interval == "epoch" else loop.global_step
+        configs, optimizers = strategy.lr_scheduler_configs, strategy.optimizers
         for driven in self._driven:
             at = driven.count if self._counting else here
             if at == driven.position and not again:
@@ -269,7 +270,7 @@ class _TrainerCallback:
             # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
             if not (configs and _schedulers(trainer, driven.index)):
                 groups = optimizers[driven.index].param_groups
-                driven.write(groups, weight(self._cycles, at), at)
+                driven.write(groups, at)
 
     def _epoch(self, trainer: Any) -> int:
         # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
