@@ -152,7 +152,7 @@ class ParamGroups:
         That was its rate at the position written last, so the base follows from the weight there.
         """
         rate = float(group["lr"])
-        w, on = weight(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
+        w, on = weight(self._cycles, self.position)
         base = peak_through(self._parameters, rate, w, on) if rate else rate
         base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:

@@ -267,34 +267,42 @@ class Owner(pl.Callback):
 
 
 def halve(groups):
-    groups[1]["lr"] = groups[1]["lr"] / 2
+    groups[-1]["lr"] = groups[-1]["lr"] / 2
 
 
 def fill(groups):
-    groups[1]["lr"].mul_(0.5)
+    groups[-1]["lr"].mul_(0.5)
 
 
 def replace(groups):
-    groups[1]["lr"] = double(groups[1]["lr"].item() / 2)
+    groups[-1]["lr"] = double(float(groups[-1]["lr"]) / 2)
+
+
+def write_float(groups):
+    groups[-1]["lr"] = float(groups[-1]["lr"]) / 2
 
 
 @pytest.mark.parametrize(
     ("rate", "act"),
     [
         (float, halve),
+        (float, replace),
         (double, fill),
         (double, replace),
+        (double, write_float),
     ],
-    ids=["float", "tensor-in-place", "tensor-replaced"],
+    ids=["float", "float-to-tensor", "tensor-in-place", "tensor-replaced", "tensor-to-float"],
 )
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
-def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_first):
-    model = Groups(rate(0.1), rate(0.1))
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside-another"])
+def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_first, others):
+    model = Groups(*[rate(0.1)] * others, rate(0.1))
     callbacks = [step(), Owner(act)]
     fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=1)
-    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
+    if others:
+        assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
     right = [cosine(e, 10, 0.1 if e < 4 else 0.05) for e in range(10)]
-    assert model.column(1) == pytest.approx(right, rel=1e-12)
+    assert model.column(others) == pytest.approx(right, rel=1e-12)
 
 
 def test_a_rate_that_is_written_back_as_it_was_changes_nothing():
@@ -360,8 +368,10 @@ def test_a_revived_group():
 
 
 @pytest.mark.parametrize(("removed", "left"), [(0, 0.01), (1, 0.1)], ids=["first", "last"])
-def test_a_removed_group_is_forgotten(removed, left):
-    model = Groups(0.1, 0.01)
+@pytest.mark.parametrize("first", [float, double])
+@pytest.mark.parametrize("second", [float, double])
+def test_a_removed_group_is_forgotten(removed, left, first, second):
+    model = Groups(first(0.1), second(0.01))
     made = fit(model, step(), Owner(lambda groups: groups.pop(removed)), max_epochs=1)
     right = [cosine(e, 10, 0.1 if e < 4 else left) for e in range(10)]
     assert model.column(0) == pytest.approx(right, rel=1e-12)
