@@ -76,8 +76,8 @@ def called(optimizer: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return the scalar that a variable holds; one that TensorFlow mirrors is no number before."""
-    # On JAX, `numpy()` takes twice as long, and each epoch reads the rate twice.
+    """Return the scalar that a variable holds: `float` refuses one that TensorFlow mirrors."""
+    # Keras' `numpy()` copies what this gives, which on JAX takes twice as long.
     return value.__array__()[()] if hasattr(value, "__array__") else value
 
 

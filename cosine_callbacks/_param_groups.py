@@ -58,7 +58,7 @@ class ParamGroups:
         index: Index of the optimizer in `trainer.optimizers`.
         curves: The floor and the peak rate of each group.
         count: Updates this optimizer has done, where we count them ourselves.
-        position: The position whose rates were written last.
+        position: The position whose rates were written last, -1 before the first.
     """
 
     def __init__(
@@ -97,7 +97,8 @@ class ParamGroups:
         if len(groups) != len(self.curves):
             self._resize(len(groups))
         curves, written, versions = self.curves, self._written, self._versions
-        # Before any is written: an owner may have set a group to the tensor of another one.
+        # Before any is written: an owner may have set a group to the tensor of another one, where
+        # there is another one.
         if versions and (len(groups) > 1 or written[0]._version != versions[0]):
             self._look(groups)
         w, on = weight(self._cycles, at)
@@ -122,12 +123,14 @@ class ParamGroups:
         wait for the device.
         """
         written, versions = self._written, self._versions
+        # Where nothing has been written, each rate is a peak.
+        w, on = weight(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
         for k, group in enumerate(groups):
             rate, ours = group["lr"], written[k]
             if rate is ours and (k not in versions or rate._version == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
-                self._adopt(k, group)
+                self._adopt(k, group, w, on)
             self._note(k, group)
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
@@ -144,15 +147,14 @@ class ParamGroups:
         self.curves[length:] = [(0.0, 0.0)] * new
         self._written[length:] = [None] * new
         for k in [k for k in self._versions if k >= length]:
-            del self._versions[k]
+            del self._versions[k]  # `write` takes what is left for groups that exist
 
-    def _adopt(self, k: int, group: dict[str, Any]) -> None:
+    def _adopt(self, k: int, group: dict[str, Any], w: float, on: float) -> None:
         """Take a group that is new, or whose owner has set its rate, at the rate it has now.
 
-        That was its rate at the position written last, so the base follows from the weight there.
+        That was its rate at the weight (w, on) of what was written last: its base follows from it.
         """
         rate = float(group["lr"])
-        w, on = weight(self._cycles, self.position)
         base = peak_through(self._parameters, rate, w, on) if rate else rate
         base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:

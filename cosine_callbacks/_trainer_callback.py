@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from cosine_callbacks import _cli_types as cli
@@ -56,10 +56,6 @@ class _TrainerCallback:
         CosineAnnealingCallback(t_max=10, lr_min=0.001)
     """
 
-    # The name of our state in a checkpoint, the same for all hyperparameters. Lightning reads it at
-    # every hook, so it is no property.
-    state_key = ""
-
     def __init__(  # noqa: PLR0913 - the parameters of the schedule, all but two by name only
         self,
         t_max: cli.Length | None = None,
@@ -89,7 +85,6 @@ class _TrainerCallback:
         self._interval = checked_interval(interval)
         chosen = None if optimizers is None else indices("optimizers", optimizers)
         self._indices = [chosen] if isinstance(chosen, int) else chosen
-        self.state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
         self._fitting = self._prepared = self._started = self._counting = False
         self._resumed: dict[str, Any] = {}
         self._driven: list[ParamGroups] = []
@@ -102,6 +97,11 @@ class _TrainerCallback:
         shown += [f"interval={self._interval!r}"] * (self._interval != "epoch")
         shown += [f"optimizers={self._indices}"] * (self._indices is not None)
         return f"CosineAnnealingCallback({', '.join(shown)})"
+
+    @cached_property
+    def state_key(self) -> str:
+        """The name of our state in a checkpoint, the same for all hyperparameters."""
+        return f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""

@@ -340,6 +340,28 @@ def test_a_tensor_that_an_owner_sets_stays_the_owners():
     assert theirs.item() == 0.05
 
 
+class Borrow(pl.Callback):
+    """Give the optimizer to a scheduler as the training begins; an epoch later set a rate."""
+
+    def on_train_start(self, trainer, pl_module):
+        scheduler = torch.optim.lr_scheduler.ConstantLR(trainer.optimizers[0], 1.0)
+        config = pl.utilities.types.LRSchedulerConfig(scheduler)
+        trainer.strategy.lr_scheduler_configs.append(config)
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 1:
+            trainer.strategy.lr_scheduler_configs.clear()
+            trainer.optimizers[0].param_groups[0]["lr"] = 0.2
+
+
+def test_a_rate_set_before_we_wrote_any_is_a_peak():
+    model = Model()
+    fit(model, Borrow(), step(t_max=20, warmup=4), max_epochs=2)
+    rates = [used[2] for used in model.used]
+    assert rates[:10] == [0.1] * 10
+    assert rates[10:] == pytest.approx([cosine(e - 4, 16, 0.2) for e in range(10, 20)])
+
+
 def set_second(rate):
     def act(groups):
         groups[1]["lr"] = rate

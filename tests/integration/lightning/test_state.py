@@ -90,6 +90,19 @@ def test_the_state_key_names_no_hyperparameter():
     assert CosineAnnealingCallback(optimizers=[1]).state_key == one
 
 
+def test_a_subclass_may_name_its_state_as_lightning_says():
+    class Made(CosineAnnealingCallback):
+        @property
+        def state_key(self):
+            return self._generate_state_key(tag="x")
+
+    class Fixed(CosineAnnealingCallback):
+        state_key = "fixed"
+
+    assert Made(10).state_key == Made.__qualname__ + "{'tag': 'x'}"
+    assert Fixed(10).state_key == "fixed"
+
+
 def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
     callback = CosineAnnealingCallback(interval="step", warmup=0.1, cycles=2)
     fit(Model(), callback, max_epochs=2).save_checkpoint(tmp_path / "run.ckpt")
