@@ -77,7 +77,7 @@ class Module(pl.LightningModule):
 
 
 class Line(pl.Callback):
-    """The schedule in one line, for one group that is nobody else's: the least that it can cost."""
+    """The schedule in one line, for one group that nobody else sets: it looks at nothing."""
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
         """Write the rate."""

@@ -67,7 +67,7 @@ def ours(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
 
 
 def loop(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
-    """Return a timer of the least that notices a rate set by others: no loop of ours can cost less.
+    """Return a timer of a bare loop that notices a rate set by others, for what a target can mean.
 
     It compares each rate with the one it left, blends peak and floor, and stores the result twice.
     """
@@ -97,15 +97,15 @@ def measure(*, quick: bool) -> list[Row]:
     rows = []
     for tensors, alike in ((False, True), (False, False), (True, False)):
         for groups, most in MOST.items():
-            made = [optimizer(groups, tensors=tensors, alike=alike) for _ in range(3)]
+            made = partial(optimizer, groups, tensors=tensors, alike=alike)
             loops = 1 if quick else max(1, (200 if tensors else 3000) // groups)
             timers = {
-                "built-in": built_in(made[0], loops),
-                "ours": ours(made[1].param_groups, loops),
+                "built-in": built_in(made(), loops),
+                "ours": ours(made().param_groups, loops),
             }
             bare = not tensors and not alike and groups > 1
             if bare:
-                timers["loop"] = loop(made[2].param_groups, loops)
+                timers["loop"] = loop(made().param_groups, loops)
             rounds = alternate(timers, *((3, 1) if quick else (15, 6)))
             kind = f"{'one' if alike else 'each its'} {'tensor' if tensors else 'float'} rate"
             what = f"one update, {groups} group{'s' * (groups > 1)}, {kind}"

@@ -123,14 +123,12 @@ class ParamGroups:
         wait for the device.
         """
         written, versions = self._written, self._versions
-        # Where nothing has been written, each rate is a peak.
-        w, on = weight(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
         for k, group in enumerate(groups):
             rate, ours = group["lr"], written[k]
             if rate is ours and (k not in versions or rate._version == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
-                self._adopt(k, group, w, on)
+                self._adopt(k, group)
             self._note(k, group)
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
@@ -149,12 +147,14 @@ class ParamGroups:
         for k in [k for k in self._versions if k >= length]:
             del self._versions[k]  # `write` takes what is left for groups that exist
 
-    def _adopt(self, k: int, group: dict[str, Any], w: float, on: float) -> None:
+    def _adopt(self, k: int, group: dict[str, Any]) -> None:
         """Take a group that is new, or whose owner has set its rate, at the rate it has now.
 
-        That was its rate at the weight (w, on) of what was written last: its base follows from it.
+        That was its rate at the position written last, so the base follows from the weight there;
+        where nothing has been written yet, the rate is the base.
         """
         rate = float(group["lr"])
+        w, on = weight(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
         base = peak_through(self._parameters, rate, w, on) if rate else rate
         base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:

@@ -98,7 +98,7 @@ class _TrainerCallback:
         shown += [f"optimizers={self._indices}"] * (self._indices is not None)
         return f"CosineAnnealingCallback({', '.join(shown)})"
 
-    @cached_property
+    @cached_property  # Lightning reads it at every hook of every step
     def state_key(self) -> str:
         """The name of our state in a checkpoint, the same for all hyperparameters."""
         return f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
