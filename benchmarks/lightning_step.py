@@ -8,7 +8,7 @@ import logging
 import math
 import warnings
 from functools import partial
-from statistics import quantiles
+from statistics import mean, quantiles
 from threading import Semaphore, Thread
 from time import thread_time
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,11 @@ import torch
 from harness import Row, Times, row
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from cosine_callbacks._param_groups import AHEAD
 from cosine_callbacks.lightning import CosineAnnealingCallback
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 T_MAX, LR_MIN = 10**6, 1e-5
 # Of the built-in's cost: below it, and for many groups five times cheaper.
@@ -29,8 +30,10 @@ MOST = {1: 1.0, 10: 1.0, 500: 1 / 5}
 CASES = [(1, True), (10, True), (500, True), (500, False)]
 # Our own part, in units of what any callback in the list costs.
 MOST_OWN = 3 / 13
-# Steps between two turns, and from how many groups on fewer turns do for a round.
-BLOCK, MANY = 20, 100
+# Steps of a turn: as many as the callback computes ahead at once, so that each turn pays for it.
+BLOCK = AHEAD
+# From how many groups on fewer turns do for a round.
+MANY = 100
 COPIES = 10
 
 
@@ -122,19 +125,20 @@ def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int)
     """Let the trainings of each name have their blocks in turn, in every second pass backwards.
 
     Returns:
-        For each round the lower quartile of each training's steps: what we look for is a hundredth
-        of a step, less than the best steps of two trainings differ by.
+        For each round the mean of each name's steps of a turn, each the lower quartile of all its
+        turns: what we look for is a hundredth of a step, less than the best of two trainings differ
+        by, and all of its parts count, also what is done once in a turn.
     """
     names = list(trainings)
     result = []
     gc.collect()
     gc.disable()
     for _ in range(rounds):
-        steps: dict[str, list[float]] = {name: [] for name in names}
+        turns: dict[str, list[list[float]]] = {name: [] for name in names}
         for i in range(passes):
             for name in names[:: -1 if i % 2 else 1]:
-                steps[name] += trainings[name][i % COPIES].block()
-        result.append({name: quantiles(found, n=4)[0] for name, found in steps.items()})
+                turns[name].append(trainings[name][i % COPIES].block())
+        result.append({name: mean(map(quarter, zip(*turns[name], strict=True))) for name in names})
         gc.collect(0)
     gc.enable()
     return result
@@ -156,6 +160,11 @@ def started(module: Callable[..., Module]) -> dict[str, list[Training]]:
             made = module(scheduled=name == "built-in")
             trainings[name].append(Training(made, *callbacks()))
     return trainings
+
+
+def quarter(times: Sequence[float]) -> float:
+    """Return the lower quartile."""
+    return quantiles(times, n=4)[0]
 
 
 def over_empty(times: Times) -> float:
@@ -180,7 +189,7 @@ def measure(*, quick: bool) -> list[Row]:
     rows = []
     for groups, alike in CASES:
         trainings = started(partial(Module, groups, alike=alike))
-        size = (3, COPIES) if quick else (11, 16 if groups > MANY else 60)
+        size = (3, COPIES) if quick else (11, COPIES if groups > MANY else 4 * COPIES)
         rounds = alternate(trainings, *size)
         for training in itertools.chain(*trainings.values()):
             training.stop()

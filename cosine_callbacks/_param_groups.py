@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from cosine_callbacks._parameters import Cycles, Parameters
 
 
+# Between two steps of a training everything of ours has left the processor's caches, and to fetch
+# the formula costs more than to use it: it is fetched once for this many positions.
+AHEAD = 64
+
+
 def floors_under(
     bases: list[float], parameters: Parameters, index: int, saved: Sequence[float] = ()
 ) -> list[float]:
@@ -75,6 +80,8 @@ class ParamGroups:
         self.position = -1
         self._parameters = parameters
         self._cycles = cycles
+        self._weights: list[tuple[float, float]] = []
+        self._from = -AHEAD
         floors = floors_under(bases, parameters, index, saved_floors)
         # Groups with the same curve share the tuple: `write` computes one rate for a row of them.
         shared: dict[tuple[float, float], tuple[float, float]] = {}
@@ -101,7 +108,10 @@ class ParamGroups:
         # there is another one.
         if versions and (len(groups) > 1 or written[0]._version != versions[0]):
             self._look(groups)
-        w, on = weight(self._cycles, at)
+        i = at - self._from
+        if not 0 <= i < AHEAD:
+            i = self._look_ahead(at)
+        w, on = self._weights[i]
         curve, rate, k = None, 0.0, 0
         for group in groups:
             if group["lr"] is not written[k]:
@@ -115,6 +125,13 @@ class ParamGroups:
                 group["lr"] = written[k] = rate
             k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
         self.position = at
+
+    def _look_ahead(self, at: int) -> int:
+        """Compute the weights from position `at` on; return its index among them."""
+        cycles = self._cycles
+        self._weights = [weight(cycles, e) for e in range(at, at + AHEAD)]
+        self._from = at
+        return 0
 
     def _look(self, groups: list[dict[str, Any]]) -> None:
         """Adopt every group whose rate is not as we left it.

@@ -157,19 +157,13 @@ class _TrainerCallback:
         """Write again, for groups that were added or set since."""
         self._write(trainer, again=True)
 
-    def on_train_batch_start(
-        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Forget a `step` that was cut short."""
-        if self._counting:
-            self._hooks.forget_cut_short()
-
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
-        for driven in self._driven if self._counting else ():
-            if trainer.optimizers[driven.index] is optimizer and not self._hooks.covers(optimizer):
-                self._write(trainer)
-                driven.count += 1
+        if self._counting and not self._hooks.covers(optimizer):
+            for driven in self._driven:
+                if trainer.optimizers[driven.index] is optimizer:
+                    self._write(trainer)
+                    driven.count += 1
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -177,6 +171,8 @@ class _TrainerCallback:
         """Write the rate of the next update."""
         if self._interval == "step":
             self._write(trainer)
+            if self._counting:
+                self._hooks.forget_cut_short()
         elif batch_idx + 1 >= trainer.num_training_batches:
             # Lightning up to 2.4, resumed from a checkpoint saved here, enters this epoch again.
             self._finished = trainer.current_epoch + 1
@@ -257,11 +253,12 @@ class _TrainerCallback:
         state = _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
         return {**state, "epochs": self._finished, "counted": self._counting}
 
-    def _write(self, trainer: Any, *, again: bool = False) -> None:
+    def _write(self, trainer: Any, again: bool = False) -> None:  # noqa: FBT001, FBT002 - by name only costs a tenth
         """Write every rate whose position has moved, or all of them again."""
-        # What the Trainer shows under the same names takes many calls more, at every step.
-        loop, strategy = trainer.fit_loop.epoch_loop, trainer.strategy
-        here = self._epoch(trainer) if self._interval == "epoch" else loop.global_step
+        # What the Trainer shows under names of its own takes many calls more, at every step.
+        loop, strategy = trainer.fit_loop.epoch_loop.automatic_optimization, trainer.strategy
+        steps = self._interval == "step"
+        here = loop.optim_progress.optimizer_steps if steps else self._epoch(trainer)
         configs, optimizers = strategy.lr_scheduler_configs, strategy.optimizers
         for driven in self._driven:
             at = driven.count if self._counting else here

@@ -6,10 +6,10 @@ SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 
 from __future__ import annotations
 
-import math
 import sys
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from math import inf, pi, sin
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from cosine_callbacks._parameters import Cycles, Parameters
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray  # noqa: TID251 - likewise
 
 
-HALF_PI = math.pi / 2
+HALF_PI = pi / 2
 
 
 def weight(cycles: Cycles, e: float) -> tuple[float, float]:
@@ -33,15 +33,15 @@ def weight(cycles: Cycles, e: float) -> tuple[float, float]:
     steps in `_arrays.weights`. w in [0, 1] is how far the rate stands above the floor;
     `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
     """
-    end, warmup = cycles.end, cycles.warmup
-    e = 0 if e < 0 else end if e > end else e  # noqa: FURB136 - min and max cost more
-    if e < warmup:
-        return cycles.warmup_start + (1.0 - cycles.warmup_start) * (e / float(warmup)), 0.0
-    i, left, span = 0, end - e, cycles.rest
-    if end != cycles.first:
+    i, left, span = 0, cycles.first - e, cycles.rest
+    if not cycles.warmup <= e < cycles.first:
+        e = max(0, min(e, cycles.end))
+        if e < cycles.warmup:
+            start = cycles.warmup_start
+            return start + (1.0 - start) * (e / float(cycles.warmup)), 0.0
         i, left, span = cycles.find(e)
     # The half-angle form: what is left is exact and nothing cancels near the floor.
-    root = math.sin(HALF_PI * (left / span))
+    root = sin(HALF_PI * (left / span))
     w = root * root
     return (w * cycles.peak_decay**i if i else w), 1.0
 
@@ -141,7 +141,7 @@ class CosineAnnealing(Parameters):
                 raise ValueError(
                     "e must be a position, got nan; give the finished epochs or updates"
                 )
-            self._refuse_endless(e == math.inf)
+            self._refuse_endless(e == inf)
         floor, cycles = self._floor_and_cycles
         w, on = weight(cycles, e)
         return mix(floor * on, self.lr_initial, w)
@@ -150,7 +150,7 @@ class CosineAnnealing(Parameters):
         from cosine_callbacks import _arrays  # noqa: PLC0415 - numbers need none of it
 
         e = _arrays.positions(e, np)
-        self._refuse_endless(e.dtype.kind == "f" and (e == math.inf).any())
+        self._refuse_endless(e.dtype.kind == "f" and (e == inf).any())
         floor, cycles = self._floor_and_cycles
         return _arrays.rates(cycles, floor, self.lr_initial, e, np)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit
+from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
 
 # LR(e) / LR_initial of the plain curve over 10, from the half-angle identities.
 COSINE_10 = [
@@ -83,6 +83,12 @@ def used(callback, *, lr=0.1, **options):
             id="peak-decay",
         ),
         pytest.param(
+            {"t_max": 10, "cycles": None, "lr_min": 1e-5},
+            {"max_epochs": 20},
+            [1e-5 + (0.1 - 1e-5) * f for f in COSINE_10 * 20],
+            id="longer-than-looked-ahead",
+        ),
+        pytest.param(
             {"cycles": 2},
             {"max_epochs": 2},
             [0.1 * f for f in COSINE_10 * 2],
@@ -139,6 +145,19 @@ def test_the_weights_move_by_the_sum_of_the_rates():
     model = Model()
     fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
     assert model.weight.item() == pytest.approx(-0.55, rel=1e-6)
+
+
+def test_a_position_that_goes_back():
+    class Rewind(pl.Callback):
+        def on_train_epoch_start(self, trainer, pl_module):
+            if trainer.current_epoch == 1:
+                loop = trainer.fit_loop.epoch_loop.automatic_optimization
+                loop.optim_progress.optimizer.step.total.completed = 3
+
+    model = Model(batches=70)
+    fit(model, Rewind(), CosineAnnealingCallback(140, interval="step"), max_epochs=2)
+    right = [0.05 * (1 + math.cos(math.pi * e / 140)) for e in [*range(70), *range(3, 73)]]
+    assert model.rates == pytest.approx(right, rel=1e-12)
 
 
 def test_one_callback_serves_several_trainers():

@@ -215,6 +215,30 @@ def test_an_update_cut_short_is_forgotten():
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(9)])
 
 
+def test_an_update_that_ended_the_last_fit_is_forgotten():
+    class Failing(Gan):
+        fails = True
+
+        def configure_optimizers(self):
+            self.kept = getattr(self, "kept", None) or super().configure_optimizers()
+            return self.kept
+
+        def training_step(self, batch, batch_idx):
+            def closure():
+                raise RuntimeError("no loss today")
+
+            if self.fails:
+                self.optimizers()[0].optimizer.step(closure)
+            super().training_step(batch, batch_idx)
+
+    model, callback = Failing(), CosineAnnealingCallback(10, interval="step")
+    with pytest.raises(RuntimeError, match="no loss today"):
+        fit(model, callback, max_epochs=1)
+    model.fails = False
+    fit(model, callback, max_epochs=1)
+    assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(10)])
+
+
 def run(path, model, callback, *, save_at=None, **options):
     class Saver(pl.callbacks.Checkpoint):
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
