@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from statistics import median, quantiles
 from time import perf_counter
@@ -18,15 +18,18 @@ Times = dict[str, float]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, with the quartiles between which half of its rounds lie."""
+    """One cost, as each round found it."""
 
     what: str
     against: str
-    figure: float
-    low: float
-    high: float
+    figures: list[float]
     most: float | None = None  # the target; None where the figure is for information
     unit: str = "x"
+
+    @property
+    def figure(self) -> float:
+        """The median of the rounds."""
+        return median(self.figures)
 
     @property
     def met(self) -> bool | None:
@@ -35,13 +38,14 @@ class Row:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it in JSON types."""
-        return {**asdict(self), "met": self.met}
+        return {**asdict(self), "figure": self.figure, "met": self.met}
 
     def to_markdown(self) -> str:
         """Return it as a line of a table."""
         target = "" if self.most is None else f"at most {self.most:.3g}"
         verdict = {None: "", True: "yes", False: "**no**"}[self.met]
-        spread = f"{self.low:.3g} to {self.high:.3g}"
+        low, _, high = quantiles(self.figures, n=4)
+        spread = f"{low:.3g} to {high:.3g}"
         cells = (self.what, self.against, target, f"{self.figure:.3g} {self.unit}", spread, verdict)
         return f"| {' | '.join(cells)} |"
 
@@ -97,10 +101,14 @@ def row(  # noqa: PLR0913, PLR0917 - the columns in their order
     most: float | None = None,
     unit: str = "x",
 ) -> Row:
-    """Return the median and the quartiles of a figure that each round gives."""
-    figures = [figure(times) for times in rounds]
-    low, _, high = quantiles(figures, n=4)
-    return Row(what, against, median(figures), low, high, most, unit)
+    """Return the row of a figure that each round gives."""
+    return Row(what, against, [figure(times) for times in rounds], most, unit)
+
+
+def together(rows: Iterable[Row]) -> Row:
+    """Return the row over the rounds of several processes."""
+    first, *others = rows
+    return replace(first, figures=first.figures + [f for row in others for f in row.figures])
 
 
 def measured(modules: Iterable[str], backend: str, *, quick: bool) -> list[Row]:

@@ -27,13 +27,11 @@ if TYPE_CHECKING:
 T_MAX, LR_MIN = 10**6, 1e-5
 # Of the built-in's cost: below it, and for many groups five times cheaper.
 MOST = {1: 1.0, 10: 1.0, 500: 1 / 5}
-CASES = [(1, True), (10, True), (500, True), (500, False)]
+CASES = [(10, True), (500, True), (500, False)]
 # Our own part, in units of what any callback in the list costs.
 MOST_OWN = 3 / 13
 # Steps of a turn: as many as the callback computes ahead at once, so that each turn pays for it.
 BLOCK = AHEAD
-# From how many groups on fewer turns do for a round.
-MANY = 100
 COPIES = 10
 
 
@@ -55,7 +53,7 @@ class Module(pl.LightningModule):
         self.weights = torch.nn.ParameterList(torch.zeros(1) for _ in range(groups))
         self.scheduled = scheduled
         self.go, self.done = Semaphore(0), Semaphore(0)
-        self.began: list[float] = []
+        self.began = [0.0] * BLOCK  # its first turn ends in its first step
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """Note the time; after a block of steps let another training have its turn."""
@@ -182,29 +180,32 @@ def own_part(name: str, times: Times) -> float:
     return (times[name] - times["empty"]) / (times["empty"] - times["bare"])
 
 
-def measure(*, quick: bool) -> list[Row]:
+def case(groups: int, rounds: int, passes: int, *, alike: bool) -> list[Row]:
     """Return what a step costs more, as a part of what the built-in scheduler adds to it."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    rows = []
-    for groups, alike in CASES:
-        trainings = started(partial(Module, groups, alike=alike))
-        size = (3, COPIES) if quick else (11, COPIES if groups > MANY else 4 * COPIES)
-        rounds = alternate(trainings, *size)
-        for training in itertools.chain(*trainings.values()):
-            training.stop()
-        kind = "" if alike else ", each its rate"
-        what = f"Lightning step, {groups} group{'s' * (groups > 1)}{kind}"
-        built_in = "`CosineAnnealingLR` over no scheduler"
+    trainings = started(partial(Module, groups, alike=alike))
+    times = alternate(trainings, rounds, passes)
+    for training in itertools.chain(*trainings.values()):
+        training.stop()
+    kind = "" if alike else ", each its rate"
+    what = f"Lightning step, {groups} group{'s' * (groups > 1)}{kind}"
+    built_in = "`CosineAnnealingLR` over no scheduler"
+    rows = [
+        row(f"{what}, over an empty callback", built_in, times, over_empty, MOST[groups]),
+        row(f"{what}, over no callback", built_in, times, over_nothing),
+    ]
+    if groups == 1:
+        against = "an empty callback over none"
+        ours, line = (partial(own_part, name) for name in ("ours", "line"))
         rows += [
-            row(f"{what}, over an empty callback", built_in, rounds, over_empty, MOST[groups]),
-            row(f"{what}, over no callback", built_in, rounds, over_nothing),
+            row(f"{what}, our own part", against, times, ours, MOST_OWN),
+            row(f"{what}, own part of a callback of one line", against, times, line),
         ]
-        if groups == 1:
-            against = "an empty callback over none"
-            ours, line = (partial(own_part, name) for name in ("ours", "line"))
-            rows += [
-                row(f"{what}, our own part", against, rounds, ours, MOST_OWN),
-                row(f"{what}, own part of a callback of one line", against, rounds, line),
-            ]
     return rows
+
+
+def measure(*, quick: bool) -> list[Row]:
+    """Return the costs with several groups."""
+    size = (2, 2) if quick else (3, COPIES)
+    return [row for groups, alike in CASES for row in case(groups, *size, alike=alike)]

@@ -148,21 +148,21 @@ class _TrainerCallback:
         for driven in self._driven:
             driven.take_over(trainer.optimizers[driven.index].param_groups)
         self._started = True
-        self._write(trainer, again=True)
+        self._write(trainer, self._position(trainer), again=True)
         for driven in self._driven if self._counting else ():
             optimizer = trainer.optimizers[driven.index]
             self._hooks.attach(optimizer, partial(self._updated, trainer, driven))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
-        self._write(trainer, again=True)
+        self._write(trainer, self._position(trainer), again=True)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         if self._counting and not self._hooks.covers(optimizer):
             for driven in self._driven:
                 if trainer.optimizers[driven.index] is optimizer:
-                    self._write(trainer)
+                    self._write(trainer, self._position(trainer))
                     driven.count += 1
 
     def on_train_batch_end(
@@ -170,7 +170,9 @@ class _TrainerCallback:
     ) -> None:
         """Write the rate of the next update."""
         if self._interval == "step":
-            self._write(trainer)
+            # `trainer.global_step` makes six calls to get at this number.
+            progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress
+            self._write(trainer, progress.optimizer.step.total.completed)
             if self._counting:
                 self._hooks.forget_cut_short()
         elif batch_idx + 1 >= trainer.num_training_batches:
@@ -179,7 +181,7 @@ class _TrainerCallback:
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
-        self._write(trainer)
+        self._write(trainer, self._position(trainer))
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""
@@ -253,21 +255,21 @@ class _TrainerCallback:
         state = _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
         return {**state, "epochs": self._finished, "counted": self._counting}
 
-    def _write(self, trainer: Any, again: bool = False) -> None:  # noqa: FBT001, FBT002 - by name only costs a tenth
+    # By name in every call; to demand it costs a twentieth of what a step costs
+    def _write(self, trainer: Any, position: int, again: bool = False) -> None:  # noqa: FBT001, FBT002
         """Write every rate whose position has moved, or all of them again."""
-        # What the Trainer shows under names of its own takes many calls more, at every step.
-        loop, strategy = trainer.fit_loop.epoch_loop.automatic_optimization, trainer.strategy
-        steps = self._interval == "step"
-        here = loop.optim_progress.optimizer_steps if steps else self._epoch(trainer)
+        strategy = trainer.strategy
         configs, optimizers = strategy.lr_scheduler_configs, strategy.optimizers
         for driven in self._driven:
-            at = driven.count if self._counting else here
-            if at == driven.position and not again:
-                continue
+            at = driven.count if self._counting else position
+            moved = again or at != driven.position
             # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
-            if not (configs and _schedulers(trainer, driven.index)):
-                groups = optimizers[driven.index].param_groups
-                driven.write(groups, at)
+            if moved and not (configs and _schedulers(trainer, driven.index)):
+                driven.write(optimizers[driven.index].param_groups, at)
+
+    def _position(self, trainer: Any) -> int:
+        """Return the finished epochs or updates, as the Trainer counts them."""
+        return self._epoch(trainer) if self._interval == "epoch" else int(trainer.global_step)
 
     def _epoch(self, trainer: Any) -> int:
         # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
@@ -277,7 +279,7 @@ class _TrainerCallback:
     def _updated(self, trainer: Any, driven: ParamGroups) -> None:
         if self in trainer.callbacks:  # else a tuner has put others in our place for a while
             driven.count += 1
-            self._write(trainer)
+            self._write(trainer, self._position(trainer))
 
 
 def _ours(trainer: Any) -> list[_TrainerCallback]:
