@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 
 def measure(*, quick: bool) -> list[Row]:
     """Return the costs with one group."""
-    return case(1, *((2, 2) if quick else (3, 3 * COPIES)), alike=True)
+    return case(1, *((2, 2) if quick else (3, 2 * COPIES)), alike=True)

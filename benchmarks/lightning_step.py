@@ -135,14 +135,14 @@ def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int)
         turns: dict[str, list[list[float]]] = {name: [] for name in names}
         for i in range(passes):
             for name in names[:: -1 if i % 2 else 1]:
-                turns[name].append(trainings[name][i % COPIES].block())
+                turns[name].append(trainings[name][i % len(trainings[name])].block())
         result.append({name: mean(map(quarter, zip(*turns[name], strict=True))) for name in names})
         gc.collect(0)
     gc.enable()
     return result
 
 
-def started(module: Callable[..., Module]) -> dict[str, list[Training]]:
+def started(module: Callable[..., Module], copies: int) -> dict[str, list[Training]]:
     """Return several trainings of each kind, each begun in turn: one stands in better memory."""
     kinds: list[tuple[str, Callable[[], list[pl.Callback]]]] = [
         ("bare", list),
@@ -152,7 +152,7 @@ def started(module: Callable[..., Module]) -> dict[str, list[Training]]:
         ("built-in", list),
     ]
     trainings: dict[str, list[Training]] = {name: [] for name, _ in kinds}
-    for i in range(COPIES):
+    for i in range(copies):
         turn = i % len(kinds)
         for name, callbacks in kinds[turn:] + kinds[:turn]:
             made = module(scheduled=name == "built-in")
@@ -184,7 +184,7 @@ def case(groups: int, rounds: int, passes: int, *, alike: bool) -> list[Row]:
     """Return what a step costs more, as a part of what the built-in scheduler adds to it."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    trainings = started(partial(Module, groups, alike=alike))
+    trainings = started(partial(Module, groups, alike=alike), min(COPIES, passes))
     times = alternate(trainings, rounds, passes)
     for training in itertools.chain(*trainings.values()):
         training.stop()
