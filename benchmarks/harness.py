@@ -1,4 +1,4 @@
-"""Time several calls in turn, in one process, and tell their costs as ratios."""
+"""Time several calls in turn, in one process or several, and tell their costs as ratios."""
 
 from __future__ import annotations
 

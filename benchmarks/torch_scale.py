@@ -6,7 +6,7 @@ from harness import Row, alternate, row
 from scale import memory_row
 from torch_update import LR_MIN, optimizer, ours
 
-from cosine_callbacks._param_groups import ParamGroups
+from cosine_callbacks._param_groups import AHEAD, ParamGroups
 from cosine_callbacks._parameters import Parameters
 
 FEW, MANY = 100, 10_000
@@ -17,14 +17,13 @@ def measure(*, quick: bool) -> list[Row]:
     """Return the cost of a group among many as a part of one among few, and the growth."""
     # Without their optimizer: torch compares each group that it adds with all others.
     few, many = ([{"lr": 0.1} for _ in range(count)] for count in (FEW, MANY))
-    timers = {"few": ours(few, 1 if quick else 1000), "many": ours(many, 1 if quick else 10)}
-    rounds = alternate(timers, *((3, 1) if quick else (21, 10)))
-    loops = 1 if quick else 1000 / 10
+    timers = {"few": ours(few, 1 if quick else 1024), "many": ours(many, 1 if quick else AHEAD)}
+    rounds = alternate(timers, *((3, 1) if quick else (15, 6)))
     linear = row(
         f"one update, each of {MANY} groups",
         f"each of {FEW}",
         rounds,
-        lambda times: times["many"] / MANY * loops / (times["few"] / FEW),
+        lambda times: times["many"] / MANY / (times["few"] / FEW),
         MOST_MANY,
     )
     parameters = Parameters(None, 10, LR_MIN, cycles=None)

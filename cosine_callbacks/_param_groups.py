@@ -110,7 +110,8 @@ class ParamGroups:
             self._look(groups)
         i = at - self._from
         if not 0 <= i < AHEAD:
-            i = self._look_ahead(at)
+            self._compute_from(at)
+            i = 0
         w, on = self._weights[i]
         curve, rate, k = None, 0.0, 0
         for group in groups:
@@ -126,12 +127,11 @@ class ParamGroups:
             k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
         self.position = at
 
-    def _look_ahead(self, at: int) -> int:
-        """Compute the weights from position `at` on; return its index among them."""
+    def _compute_from(self, at: int) -> None:
+        """Compute the weights from position `at` on."""
         cycles = self._cycles
         self._weights = [weight(cycles, e) for e in range(at, at + AHEAD)]
         self._from = at
-        return 0
 
     def _look(self, groups: list[dict[str, Any]]) -> None:
         """Adopt every group whose rate is not as we left it.

@@ -46,6 +46,5 @@ class StepHooks:
     def remove(self) -> None:
         """Leave no hook on any optimizer."""
         self._hooked.clear()
-        self._running.clear()
         while self._handles:
             self._handles.pop().remove()

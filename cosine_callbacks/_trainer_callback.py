@@ -92,8 +92,7 @@ class _TrainerCallback:
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
-        given = self._parameters.given()
-        shown = [given] * bool(given)
+        shown = [*filter(None, [self._parameters.given()])]
         shown += [f"interval={self._interval!r}"] * (self._interval != "epoch")
         shown += [f"optimizers={self._indices}"] * (self._indices is not None)
         return f"CosineAnnealingCallback({', '.join(shown)})"
@@ -157,12 +156,19 @@ class _TrainerCallback:
         """Write again, for groups that were added or set since."""
         self._write(trainer, self._position(trainer), again=True)
 
+    def on_train_batch_start(
+        self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Forget a `step` that was cut short."""
+        if self._counting:
+            self._hooks.forget_cut_short()
+
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         if self._counting and not self._hooks.covers(optimizer):
             for driven in self._driven:
                 if trainer.optimizers[driven.index] is optimizer:
-                    self._write(trainer, self._position(trainer))
+                    self._write(trainer, driven.count)
                     driven.count += 1
 
     def on_train_batch_end(
@@ -173,8 +179,6 @@ class _TrainerCallback:
             # `trainer.global_step` makes six calls to get at this number.
             progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress
             self._write(trainer, progress.optimizer.step.total.completed)
-            if self._counting:
-                self._hooks.forget_cut_short()
         elif batch_idx + 1 >= trainer.num_training_batches:
             # Lightning up to 2.4, resumed from a checkpoint saved here, enters this epoch again.
             self._finished = trainer.current_epoch + 1
@@ -255,7 +259,7 @@ class _TrainerCallback:
         state = _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
         return {**state, "epochs": self._finished, "counted": self._counting}
 
-    # By name in every call; to demand it costs a twentieth of what a step costs
+    # `again` is given by name; to demand that would cost a twentieth of our part of a step.
     def _write(self, trainer: Any, position: int, again: bool = False) -> None:  # noqa: FBT001, FBT002
         """Write every rate whose position has moved, or all of them again."""
         strategy = trainer.strategy
@@ -268,7 +272,6 @@ class _TrainerCallback:
                 driven.write(optimizers[driven.index].param_groups, at)
 
     def _position(self, trainer: Any) -> int:
-        """Return the finished epochs or updates, as the Trainer counts them."""
         return self._epoch(trainer) if self._interval == "epoch" else int(trainer.global_step)
 
     def _epoch(self, trainer: Any) -> int:
@@ -279,7 +282,7 @@ class _TrainerCallback:
     def _updated(self, trainer: Any, driven: ParamGroups) -> None:
         if self in trainer.callbacks:  # else a tuner has put others in our place for a while
             driven.count += 1
-            self._write(trainer, self._position(trainer))
+            self._write(trainer, driven.count)
 
 
 def _ours(trainer: Any) -> list[_TrainerCallback]:
