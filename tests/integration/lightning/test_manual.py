@@ -215,6 +215,23 @@ def test_an_update_cut_short_is_forgotten():
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(9)])
 
 
+def test_an_update_that_ended_its_epoch_is_forgotten():
+    class Exhausted(Gan):
+        def training_step(self, batch, batch_idx):
+            def closure():
+                raise StopIteration  # which Lightning takes for the end of the data
+
+            if (self.current_epoch, batch_idx) == (0, 3):
+                self.optimizers()[0].optimizer.step(closure)
+            super().training_step(batch, batch_idx)
+
+    model = Exhausted()
+    fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=2)
+    used = model.by_optimizer[0]
+    assert len(used) >= 13  # Lightning may go on with the epoch's other batches
+    assert used == pytest.approx([cosine(e, 20) for e in range(len(used))])
+
+
 def test_an_update_that_ended_the_last_fit_is_forgotten():
     class Failing(Gan):
         fails = True
