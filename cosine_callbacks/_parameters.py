@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 MOST_FILLED = 100_000
 
 
-@dataclass(slots=True)
+# An import pays for every method that `dataclass` writes: none here that has no caller.
+@dataclass(eq=False, repr=False)
 class Cycles:
     """Cycles laid out in whole units: where each ends, and how the first one warms up.
 
@@ -52,7 +53,7 @@ def optional(field: Field[Any]) -> bool:
     return "None" in str(field.type)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Parameters:
     """All parameters of the schedule as a callback takes them: what only a trainer knows is None.
 
