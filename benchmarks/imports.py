@@ -35,7 +35,7 @@ def measure(*, quick: bool) -> list[Row]:
         "ours": partial(seconds, "import cosine_callbacks"),
         "theirs": partial(seconds, ""),
     }
-    rounds = alternate(timers, *((2, 1) if quick else (11, 5)))
+    rounds = alternate(timers, *((2, 1) if quick else (7, 15)))
     what, against = "`import cosine_callbacks`, added", "`import dataclasses, typing`"
     return [
         row(
