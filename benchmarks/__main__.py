@@ -28,7 +28,7 @@ FAMILIES = {
     "optax": (("optax_value",), ""),
 }
 # How many processes a family has, one after the other, where not one.
-PROCESSES = {"lightning-one": 5}
+PROCESSES = {"lightning-one": 3}
 PACKAGES = ["cosine-callbacks", "keras", "lightning", "lrsched", "numpy", "optax"]
 PACKAGES += ["jax", "jaxlib", "tensorflow", "torch"]
 FACTS = ("date", "cpu_model_name", "cpu_count", "load_avg_1min", "python_version")

@@ -88,7 +88,7 @@ def whole(times: Times) -> float:
 
 def measure(*, quick: bool) -> list[Row]:
     """Return the cost of an epoch and of a step with our callback."""
-    times, size = (3, (2, 1)) if quick else (20, (5, 5))
+    times, size = (3, (2, 1)) if quick else (20, (5, 7))
     epoch = partial(fit, "epoch", min(times, 10), 6)
     keras_own = keras.callbacks.LearningRateScheduler(lambda at: 0.1 - at * 1e-6)
     timers = {"ours": epoch(CosineAnnealingCallback(T_MAX, LR_MIN)), "theirs": epoch(keras_own)}

@@ -10,7 +10,7 @@ import warnings
 from functools import partial
 from statistics import mean, quantiles
 from threading import Semaphore, Thread
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
@@ -33,6 +33,15 @@ MOST_OWN = 3 / 13
 # Steps of a turn: as many as the callback computes ahead at once, so that each turn pays for it.
 BLOCK = AHEAD
 COPIES = 10
+# What Lightning calls on every callback between one `training_step` and the next.
+HOOKS = (
+    "on_before_zero_grad",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_train_batch_end",
+    "on_train_batch_start",
+)
 
 
 class Still(torch.optim.SGD):
@@ -86,6 +95,22 @@ class Line(pl.Callback):
         trainer.optimizers[0].param_groups[0]["lr"] = rate
 
 
+class Clock(pl.Callback):
+    """Notes the time at each hook of a step."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self.noted: list[float] = []
+
+    def note(self, *_: Any) -> None:
+        """Note it."""
+        self.noted.append(perf_counter())
+
+
+for hook in HOOKS:
+    setattr(Clock, hook, Clock.note)
+
+
 class Training:
     """A fit in a thread of its own, that runs a block of steps at each call and else stands."""
 
@@ -119,6 +144,27 @@ class Training:
         self.thread.join()
 
 
+class Clocked(Training):
+    """A fit that times of each step only what lies between two callbacks, with one of ours there.
+
+    What we look for is a hundredth of a step, and whole steps scatter by more.
+    """
+
+    def __init__(self, module: Module, callback: pl.Callback) -> None:
+        """Start, and stand in the first step."""
+        self.clocks = Clock(), Clock()
+        super().__init__(module, self.clocks[0], callback, self.clocks[1])
+
+    def block(self) -> list[float]:
+        """Return the time between the clocks in each step of one block."""
+        for clock in self.clocks:
+            clock.noted.clear()
+        super().block()
+        first, second = (clock.noted for clock in self.clocks)
+        between = [after - before for before, after in zip(first, second, strict=True)]
+        return [sum(step) for step in zip(*[iter(between)] * len(HOOKS), strict=True)]
+
+
 def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int) -> list[Times]:
     """Let the trainings of each name have their blocks in turn, in every second pass backwards.
 
@@ -142,21 +188,28 @@ def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int)
     return result
 
 
-def started(module: Callable[..., Module], copies: int) -> dict[str, list[Training]]:
+def ours() -> pl.Callback:
+    """Return our callback."""
+    return CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
+
+
+def started(module: Callable[..., Module], copies: int, *, own: bool) -> dict[str, list[Training]]:
     """Return several trainings of each kind, each begun in turn: one stands in better memory."""
-    kinds: list[tuple[str, Callable[[], list[pl.Callback]]]] = [
-        ("bare", list),
-        ("empty", lambda: [pl.Callback()]),
-        ("line", lambda: [Line()]),
-        ("ours", lambda: [CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")]),
-        ("built-in", list),
-    ]
-    trainings: dict[str, list[Training]] = {name: [] for name, _ in kinds}
+    kinds: dict[str, Callable[[], Training]] = {
+        "bare": lambda: Training(module(scheduled=False)),
+        "empty": lambda: Training(module(scheduled=False), pl.Callback()),
+        "ours": lambda: Training(module(scheduled=False), ours()),
+        "built-in": lambda: Training(module(scheduled=True)),
+    }
+    if own:
+        for name, made in {"empty": pl.Callback, "line": Line, "ours": ours}.items():
+            kinds[f"{name} alone"] = lambda made=made: Clocked(module(scheduled=False), made())
+    names = list(kinds)
+    trainings: dict[str, list[Training]] = {name: [] for name in names}
     for i in range(copies):
-        turn = i % len(kinds)
-        for name, callbacks in kinds[turn:] + kinds[:turn]:
-            made = module(scheduled=name == "built-in")
-            trainings[name].append(Training(made, *callbacks()))
+        turn = i % len(names)
+        for name in names[turn:] + names[:turn]:
+            trainings[name].append(kinds[name]())
     return trainings
 
 
@@ -176,15 +229,23 @@ def over_nothing(times: Times) -> float:
 
 
 def own_part(name: str, times: Times) -> float:
-    """Return what this callback adds over an empty one, which itself costs 1."""
-    return (times[name] - times["empty"]) / (times["empty"] - times["bare"])
+    """Return what this callback alone takes over an empty one, where the whole of that costs 1."""
+    added = times[f"{name} alone"] - times["empty alone"]
+    return added / (times["empty"] - times["bare"])
+
+
+def over_line(times: Times) -> float:
+    """Return what our callback alone takes over an empty one, as a part of what one line takes."""
+    ours, line, empty = (times[f"{name} alone"] for name in ("ours", "line", "empty"))
+    return (ours - empty) / (line - empty)
 
 
 def case(groups: int, rounds: int, passes: int, *, alike: bool) -> list[Row]:
     """Return what a step costs more, as a part of what the built-in scheduler adds to it."""
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="lightning")
-    trainings = started(partial(Module, groups, alike=alike), min(COPIES, passes))
+    made = partial(Module, groups, alike=alike)
+    trainings = started(made, min(COPIES, passes), own=groups == 1)
     times = alternate(trainings, rounds, passes)
     for training in itertools.chain(*trainings.values()):
         training.stop()
@@ -197,10 +258,11 @@ def case(groups: int, rounds: int, passes: int, *, alike: bool) -> list[Row]:
     ]
     if groups == 1:
         against = "an empty callback over none"
-        ours, line = (partial(own_part, name) for name in ("ours", "line"))
+        own, line = (partial(own_part, name) for name in ("ours", "line"))
         rows += [
-            row(f"{what}, our own part", against, times, ours, MOST_OWN),
+            row(f"{what}, our own part", against, times, own, MOST_OWN),
             row(f"{what}, own part of a callback of one line", against, times, line),
+            row(f"{what}, our own part", "that of a callback of one line", times, over_line),
         ]
     return rows
 
