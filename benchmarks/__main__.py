@@ -27,7 +27,8 @@ FAMILIES = {
     "core": (("values", "imports", "scale", "command"), ""),
     "optax": (("optax_value",), ""),
 }
-# How many processes a family has, one after the other, where not one.
+# How many processes a family has, one after the other, where not one: as many as ten minutes for
+# all of them allow on a slow machine.
 PROCESSES = {"lightning-one": 3}
 PACKAGES = ["cosine-callbacks", "keras", "lightning", "lrsched", "numpy", "optax"]
 PACKAGES += ["jax", "jaxlib", "tensorflow", "torch"]

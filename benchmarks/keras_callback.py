@@ -58,7 +58,8 @@ class Setter(keras.callbacks.Callback):
 def fit(unit: str, times: int, variables: int, callback: Any = None) -> Callable[[], float]:
     """Return a timer that fits that many epochs or batches.
 
-    The time is the lower quartile of theirs: others may be using the machine.
+    Its time is the lower quartile of one of them: others may be using the machine. What only a few
+    of them cost does not show.
     """
     layers = [keras.layers.Dense(UNITS) for _ in range(variables // 2)]
     model = keras.Sequential([keras.Input((UNITS,)), *layers])

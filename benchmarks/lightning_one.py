@@ -1,6 +1,7 @@
-"""A training step in Lightning with one param group; measured in several processes.
+"""A training step in Lightning with one param group, and our own part of it.
 
-By where its objects lie, the same callback is up to a half dearer in one process than in another.
+Measured in several processes: by where its objects lie, a callback is dearer in one than in
+another.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_FILLED = 100_000
 
 
-# An import pays for every method that `dataclass` writes: none here that has no caller.
+# An import pays for every method that `dataclass` writes: none here or below without a caller.
 @dataclass(eq=False, repr=False)
 class Cycles:
     """Cycles laid out in whole units: where each ends, and how the first one warms up.
@@ -102,7 +102,7 @@ class Parameters:
             self.layout()
 
     def __repr__(self) -> str:
-        """Return the call that builds an equal object, defaults left out."""
+        """Return the call that builds such an object, defaults left out."""
         return f"{type(self).__name__}({self.given()})"
 
     def given(self) -> str:
