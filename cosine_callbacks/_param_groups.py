@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,15 @@ def _floor(parameters: Parameters, base: float, owner: str) -> float:
     return parameters.floor(base, owner) if base else 0.0
 
 
+@dataclass(slots=True)
+class Curve:
+    """The curve of a group, and the rate at which we left it."""
+
+    floor: float
+    base: float
+    rate: Any = None
+
+
 class ParamGroups:
     """What we know of one optimizer's groups; the groups themselves are passed in at each call.
 
@@ -61,7 +71,7 @@ class ParamGroups:
 
     Attributes:
         index: Index of the optimizer in `trainer.optimizers`.
-        curves: The floor and the peak rate of each group.
+        curves: The curve of each group; neighbours that are alike have one object in common.
         count: Updates this optimizer has done, where we count them ourselves.
         position: The position whose rates were written last, -1 before the first.
     """
@@ -83,47 +93,53 @@ class ParamGroups:
         self._weights: list[tuple[float, float]] = []
         self._from = -AHEAD
         floors = floors_under(bases, parameters, index, saved_floors)
-        # Groups with the same curve share the tuple: `write` computes one rate for a row of them.
-        shared: dict[tuple[float, float], tuple[float, float]] = {}
-        curves = zip(floors, bases, strict=True)
-        self.curves = [shared.setdefault(curve, curve) for curve in curves]
-        # Each rate as we left it, and of those that are tensors torch's count of in-place writes,
-        # which has no public name.
-        self._written: list[Any] = []
+        self.curves = [Curve(floor, base) for floor, base in zip(floors, bases, strict=True)]
+        # Of each rate that is a tensor torch's count of in-place writes, as we left it: it has no
+        # public name.
         self._versions: dict[int, int] = {}
 
     def take_over(self, groups: list[dict[str, Any]]) -> None:
         """Note the base in each group as torch's schedulers do; their present rates are ours."""
-        self._written = [None] * len(groups)
-        for k, (group, (_, base)) in enumerate(zip(groups, self.curves, strict=True)):
-            group["initial_lr"] = base
+        for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
+            group["initial_lr"] = curve.base
             self._note(k, group)
+        self._share(groups)
 
     def write(self, groups: list[dict[str, Any]], at: int) -> None:
         """Write the rates of position `at` into the groups."""
-        if len(groups) != len(self.curves):
+        curves, versions = self.curves, self._versions
+        if len(groups) != len(curves):
             self._resize(len(groups))
-        curves, written, versions = self.curves, self._written, self._versions
         # Before any is written: an owner may have set a group to the tensor of another one, where
         # there is another one.
-        if versions and (len(groups) > 1 or written[0]._version != versions[0]):
+        if versions and (len(groups) > 1 or curves[0].rate._version != versions[0]):
             self._look(groups)
         i = at - self._from
         if not 0 <= i < AHEAD:
             self._compute_from(at)
             i = 0
         w, on = self._weights[i]
-        curve, rate, k = None, 0.0, 0
+        curve: Any = None
+        k = 0
         for group in groups:
-            if group["lr"] is not written[k]:
-                self._look(groups)
             if curves[k] is not curve:
-                floor, base = curve = curves[k]
-                rate = mix(floor * on, base, w)
-            if versions and k in versions:
-                versions[k] = fill_(group["lr"], rate)._version
-            else:
-                group["lr"] = written[k] = rate
+                curve = curves[k]
+                left = curve.rate
+                rate: Any = mix(curve.floor * on, curve.base, w)
+                if versions and k in versions and group["lr"] is left:
+                    rate = fill_(left, rate)
+                    versions[k] = rate._version
+                curve.rate = rate
+            if group["lr"] is not left:
+                # `_look` finds this curve's groups as they were left.
+                curve.rate = left
+                for before, its in zip(groups[:k], curves, strict=False):
+                    if its is curve:
+                        before["lr"] = left
+                self._look(groups)
+                self.write(groups, at)
+                return
+            group["lr"] = rate
             k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
         self.position = at
 
@@ -139,14 +155,17 @@ class ParamGroups:
         A tensor is told by its identity and its count of in-place writes: reading its value would
         wait for the device.
         """
-        written, versions = self._written, self._versions
-        for k, group in enumerate(groups):
-            rate, ours = group["lr"], written[k]
+        versions, adopted = self._versions, False
+        for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
+            rate, ours = group["lr"], curve.rate
             if rate is ours and (k not in versions or rate._version == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
                 self._adopt(k, group)
-            self._note(k, group)
+                adopted = True
+            group["lr"] = self.curves[k].rate
+        if adopted:
+            self._share(groups)
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
         """Take the group's present rate for one that we have written."""
@@ -155,12 +174,25 @@ class ParamGroups:
             # Often one object for all groups and the caller.
             group["lr"] = group["lr"].detach().clone()
             self._versions[k] = group["lr"]._version
-        self._written[k] = group["lr"]
+        self.curves[k].rate = group["lr"]
+
+    def _share(self, groups: list[dict[str, Any]]) -> None:
+        """Let neighbours that are alike have one curve: `write` computes one rate for them.
+
+        All others, such as the two parts of a row with another group between them, have their own.
+        """
+        shared: list[Curve] = []
+        for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
+            if k and not {k - 1, k} & self._versions.keys() and curve == shared[-1]:
+                shared.append(shared[-1])
+            else:
+                shared.append(replace(curve))
+            group["lr"] = shared[k].rate
+        self.curves[:] = shared
 
     def _resize(self, length: int) -> None:
         new = max(0, length - len(self.curves))
-        self.curves[length:] = [(0.0, 0.0)] * new
-        self._written[length:] = [None] * new
+        self.curves[length:] = [Curve(0.0, 0.0) for _ in range(new)]
         for k in [k for k in self._versions if k >= length]:
             del self._versions[k]  # `write` takes what is left for groups that exist
 
@@ -183,5 +215,6 @@ class ParamGroups:
             floor = base = rate if on else base
         else:
             floor = _floor(self._parameters, base, _called(k, self.index))
-        self.curves[k] = floor, base
+        self.curves[k] = Curve(floor, base)
         group["initial_lr"] = base
+        self._note(k, group)

@@ -36,8 +36,8 @@ def state_of(
         "optimizers": [
             {
                 "index": d.index,
-                "bases": [base for _, base in d.curves],
-                "floors": [floor for floor, _ in d.curves],
+                "bases": [curve.base for curve in d.curves],
+                "floors": [curve.floor for curve in d.curves],
                 "count": d.count,
             }
             for d in driven

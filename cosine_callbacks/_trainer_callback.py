@@ -147,14 +147,14 @@ class _TrainerCallback:
         for driven in self._driven:
             driven.take_over(trainer.optimizers[driven.index].param_groups)
         self._started = True
-        self._write(trainer, self._position(trainer), again=True)
+        self._write(trainer, again=True)
         for driven in self._driven if self._counting else ():
-            optimizer = trainer.optimizers[driven.index]
-            self._hooks.attach(optimizer, partial(self._updated, trainer, driven))
+            updated = partial(self._updated, trainer, driven)
+            self._hooks.attach(trainer.optimizers[driven.index], updated)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
-        self._write(trainer, self._position(trainer), again=True)
+        self._write(trainer, again=True)
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
@@ -168,24 +168,30 @@ class _TrainerCallback:
         if self._counting and not self._hooks.covers(optimizer):
             for driven in self._driven:
                 if trainer.optimizers[driven.index] is optimizer:
-                    self._write(trainer, driven.count)
+                    self._write(trainer)
                     driven.count += 1
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write the rate of the next update."""
-        if self._interval == "step":
-            # `trainer.global_step` makes six calls to get at this number.
+        if self._counting:
+            self._write(trainer)
+        elif self._interval == "step":
+            # `_write` and `global_step` without their calls, a third of our part of a step.
             progress = trainer.fit_loop.epoch_loop.automatic_optimization.optim_progress
-            self._write(trainer, progress.optimizer.step.total.completed)
+            at, strategy = progress.optimizer.step.total.completed, trainer.strategy
+            configs, optimizers = strategy.lr_scheduler_configs, strategy.optimizers
+            for driven in self._driven:
+                if at != driven.position and not (configs and _schedulers(trainer, driven.index)):
+                    driven.write(optimizers[driven.index].param_groups, at)
         elif batch_idx + 1 >= trainer.num_training_batches:
             # Lightning up to 2.4, resumed from a checkpoint saved here, enters this epoch again.
             self._finished = trainer.current_epoch + 1
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
-        self._write(trainer, self._position(trainer))
+        self._write(trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""
@@ -259,17 +265,13 @@ class _TrainerCallback:
         state = _resume.state_of(self._interval, self._parameters, self._cycles, self._driven)
         return {**state, "epochs": self._finished, "counted": self._counting}
 
-    # `again` is given by name; to demand that would cost a twentieth of our part of a step.
-    def _write(self, trainer: Any, position: int, again: bool = False) -> None:  # noqa: FBT001, FBT002
+    def _write(self, trainer: Any, *, again: bool = False) -> None:
         """Write every rate whose position has moved, or all of them again."""
-        strategy = trainer.strategy
-        configs, optimizers = strategy.lr_scheduler_configs, strategy.optimizers
         for driven in self._driven:
-            at = driven.count if self._counting else position
-            moved = again or at != driven.position
+            at = driven.count if self._counting else self._position(trainer)
             # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
-            if moved and not (configs and _schedulers(trainer, driven.index)):
-                driven.write(optimizers[driven.index].param_groups, at)
+            if (again or at != driven.position) and not _schedulers(trainer, driven.index):
+                driven.write(trainer.optimizers[driven.index].param_groups, at)
 
     def _position(self, trainer: Any) -> int:
         return self._epoch(trainer) if self._interval == "epoch" else int(trainer.global_step)
@@ -282,7 +284,7 @@ class _TrainerCallback:
     def _updated(self, trainer: Any, driven: ParamGroups) -> None:
         if self in trainer.callbacks:  # else a tuner has put others in our place for a while
             driven.count += 1
-            self._write(trainer, driven.count)
+            self._write(trainer)
 
 
 def _ours(trainer: Any) -> list[_TrainerCallback]:
@@ -291,10 +293,7 @@ def _ours(trainer: Any) -> list[_TrainerCallback]:
 
 def _schedulers(trainer: Any, index: int) -> list[str]:
     """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
-    configs = trainer.lr_scheduler_configs
-    if not configs:
-        return []
     optimizer = trainer.optimizers[index]
     same = (optimizer, getattr(optimizer, "optimizer", optimizer))
-    schedulers = [config.scheduler for config in configs]
+    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
     return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]
