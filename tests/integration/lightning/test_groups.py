@@ -256,13 +256,14 @@ def test_a_group_added_at_the_end_stays_at_the_floor():
 
 
 class Owner(pl.Callback):
-    """Set a group's rate at update 4, or remove a group there."""
+    """Set groups' rates at an update, or remove a group there."""
 
-    def __init__(self, act):
+    def __init__(self, act, update=4):
         self.act = act
+        self.update = update
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
-        if trainer.global_step == 4:
+        if trainer.global_step == self.update:
             self.act(trainer.optimizers[0].param_groups)
 
 
@@ -315,6 +316,43 @@ def test_a_rate_that_is_written_back_as_it_was_changes_nothing():
     assert model.column(1) == model.column(0)
 
 
+def times(factor, chosen):
+    def act(groups):
+        for k in chosen:
+            groups[k]["lr"] *= factor
+
+    return act
+
+
+@pytest.mark.parametrize("rate", [float, double])
+@pytest.mark.parametrize("chosen", [[0], [2], [4], [1, 3], [0, 1], range(5)], ids=str)
+def test_groups_that_are_alike_part_and_meet_again(rate, chosen):
+    # Worked out from the rates of these updates, the base of the others would be another float.
+    floor, whole = 0.003, 0.19
+    alone, model = Groups(rate(whole)), Groups(*map(rate, [whole] * 5))
+    owners = Owner(times(0.5, chosen)), Owner(times(2, chosen), 7)
+    fit(alone, step(lr_min=floor), max_epochs=1)
+    fit(model, step(lr_min=floor), *owners, max_epochs=1)
+
+    half = floor + (cosine(4, 10, whole, floor) / 2 - floor) / cosine(4, 10, 1)
+    more = floor + (cosine(7, 10, half, floor) * 2 - floor) / cosine(7, 10, 1)
+    bases = [whole] * 4 + [half] * 3 + [more] * 3
+    set_apart = [cosine(e, 10, base, floor) for e, base in enumerate(bases)]
+    for k in range(5):
+        if k in chosen:
+            assert model.column(k) == pytest.approx(set_apart, rel=1e-12)
+        else:
+            assert model.column(k) == alone.column(0)
+
+
+def test_two_groups_of_the_same_curve_with_another_between_them():
+    model = Groups(0.1, 0.01, 0.1)
+    fit(model, step(), Owner(times(0.5, [2])), max_epochs=1)
+    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)], rel=1e-12)
+    right = [cosine(e, 10, 0.1 if e < 4 else 0.05) for e in range(10)]
+    assert model.column(2) == pytest.approx(right, rel=1e-12)
+
+
 def test_a_group_set_to_the_tensor_of_another_one_gets_its_own():
     def share(groups):
         groups[1]["lr"] = groups[0]["lr"]
@@ -325,6 +363,15 @@ def test_a_group_set_to_the_tensor_of_another_one_gets_its_own():
     assert model.column(1)[4:] == pytest.approx(model.column(0)[4:], rel=1e-12)
     first, second = (group["lr"] for group in made.optimizers[0].param_groups)
     assert first is not second
+
+
+def test_a_tensor_that_its_owner_puts_in_place_of_ours_on_the_same_memory():
+    def alias(groups):
+        groups[0]["lr"] = groups[0]["lr"].detach()
+
+    model = Groups(double(0.1))
+    fit(model, step(), Owner(alias), max_epochs=1)
+    assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)], rel=1e-12)
 
 
 def test_a_tensor_that_an_owner_sets_stays_the_owners():
