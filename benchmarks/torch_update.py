@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from math import cos, pi
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ def ours(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
 def loop(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
     """Return a timer of a bare loop that notices a rate set by others, for what a target can mean.
 
-    It compares each rate with the one it left, blends peak and floor, and stores the result twice.
+    It computes the factor as textbooks do, compares each rate with the one it left, blends peak and
+    floor, and stores the result twice.
     """
     peaks = [group["lr"] for group in groups]
     left = list(peaks)
@@ -77,7 +79,7 @@ def loop(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
     def timed() -> float:
         start = perf_counter()
         for e in range(updates):
-            w = 1 - e / T_MAX
+            w = 0.5 * (1 + cos(pi * e / T_MAX))
             for k, group in enumerate(groups):
                 if group["lr"] is not left[k]:
                     raise RuntimeError(f"the rate of group {k} was set by another")

@@ -33,17 +33,18 @@ def weight(cycles: Cycles, e: float) -> tuple[float, float]:
     steps in `_arrays.weights`. w in [0, 1] is how far the rate stands above the floor;
     `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
     """
-    i, left, span = 0, cycles.first - e, cycles.rest
-    if not cycles.warmup <= e < cycles.first:
-        e = max(0, min(e, cycles.end))
-        if e < cycles.warmup:
-            start = cycles.warmup_start
-            return start + (1.0 - start) * (e / float(cycles.warmup)), 0.0
-        i, left, span = cycles.find(e)
-    # The half-angle form: what is left is exact and nothing cancels near the floor.
+    # The half-angle form: what is left is exact and nothing cancels near the floor. In the first
+    # cycle, where most trainings stay, nothing is looked up.
+    if cycles.warmup <= e < cycles.first:
+        root = sin(HALF_PI * ((cycles.first - e) / cycles.rest))
+        return root * root, 1.0
+    e = max(0, min(e, cycles.end))
+    if e < cycles.warmup:
+        start = cycles.warmup_start
+        return start + (1.0 - start) * (e / float(cycles.warmup)), 0.0
+    i, left, span = cycles.find(e)
     root = sin(HALF_PI * (left / span))
-    w = root * root
-    return (w * cycles.peak_decay**i if i else w), 1.0
+    return root * root * cycles.peak_decay**i, 1.0
 
 
 def mix(floor: float, peak: float, w: float) -> float:
