@@ -94,8 +94,8 @@ class ParamGroups:
         self._from = -AHEAD
         floors = floors_under(bases, parameters, index, saved_floors)
         self.curves = [Curve(floor, base) for floor, base in zip(floors, bases, strict=True)]
-        # Of each rate that is a tensor torch's count of in-place writes, as we left it: it has no
-        # public name.
+        # Of each rate that is a tensor torch's count of in-place writes (which has no public name),
+        # as we left it.
         self._versions: dict[int, int] = {}
 
     def take_over(self, groups: list[dict[str, Any]]) -> None:
@@ -103,7 +103,6 @@ class ParamGroups:
         for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
             group["initial_lr"] = curve.base
             self._note(k, group)
-        self._share(groups)
 
     def write(self, groups: list[dict[str, Any]], at: int) -> None:
         """Write the rates of position `at` into the groups."""
@@ -131,17 +130,26 @@ class ParamGroups:
                     versions[k] = rate._version
                 curve.rate = rate
             if group["lr"] is not left:
-                # `_look` finds this curve's groups as they were left.
-                curve.rate = left
-                for before, its in zip(groups[:k], curves, strict=False):
-                    if its is curve:
-                        before["lr"] = left
-                self._look(groups)
-                self.write(groups, at)
+                self._write_again(groups, at, k, left)
                 return
             group["lr"] = rate
             k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
+        if self.position < 0:
+            self._share(groups)  # not before: until now alike groups might have had other rates
         self.position = at
+
+    def _write_again(self, groups: list[dict[str, Any]], at: int, k: int, left: Any) -> None:
+        """Write from the start, now that group k, left at another rate, turns out to be set.
+
+        The row that is half written is taken back: `_look` would take our rate for an owner's.
+        """
+        curve = self.curves[k]
+        curve.rate = left
+        for written, other in zip(groups[:k], self.curves, strict=False):
+            if other is curve:
+                written["lr"] = left
+        self._look(groups)
+        self.write(groups, at)
 
     def _compute_from(self, at: int) -> None:
         """Compute the weights from position `at` on."""
@@ -161,14 +169,17 @@ class ParamGroups:
             if rate is ours and (k not in versions or rate._version == versions[k]):
                 continue
             if isinstance(rate, Tensor) or isinstance(ours, Tensor) or rate != ours:
+                if not adopted:
+                    # `_adopt` may refuse a later group, and no row may then have a gap.
+                    self.curves[:] = map(replace, self.curves)
+                    adopted = True
                 self._adopt(k, group)
-                adopted = True
             group["lr"] = self.curves[k].rate
         if adopted:
             self._share(groups)
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
-        """Take the group's present rate for one that we have written."""
+        """Take the rate of a group, whose curve must be its own, for one that we have written."""
         self._versions.pop(k, None)
         if isinstance(group["lr"], Tensor):
             # Often one object for all groups and the caller.
@@ -177,16 +188,17 @@ class ParamGroups:
         self.curves[k].rate = group["lr"]
 
     def _share(self, groups: list[dict[str, Any]]) -> None:
-        """Let neighbours that are alike have one curve: `write` computes one rate for them.
+        """Let neighbours that are alike, so far each with its own curve, have one in common.
 
-        All others, such as the two parts of a row with another group between them, have their own.
+        Two such rows, with another group between them, must not: `write` looks at the curve before
+        alone, and would take the second row's rates for an owner's.
         """
         shared: list[Curve] = []
         for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
             if k and not {k - 1, k} & self._versions.keys() and curve == shared[-1]:
                 shared.append(shared[-1])
             else:
-                shared.append(replace(curve))
+                shared.append(curve)
             group["lr"] = shared[k].rate
         self.curves[:] = shared
 
@@ -194,7 +206,7 @@ class ParamGroups:
         new = max(0, length - len(self.curves))
         self.curves[length:] = [Curve(0.0, 0.0) for _ in range(new)]
         for k in [k for k in self._versions if k >= length]:
-            del self._versions[k]  # `write` takes what is left for groups that exist
+            del self._versions[k]  # `write` takes each key for a group that exists
 
     def _adopt(self, k: int, group: dict[str, Any]) -> None:
         """Take a group that is new, or whose owner has set its rate, at the rate it has now.

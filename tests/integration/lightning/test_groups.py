@@ -345,6 +345,15 @@ def test_groups_that_are_alike_part_and_meet_again(rate, chosen):
             assert model.column(k) == alone.column(0)
 
 
+@pytest.mark.parametrize("kinds", [(float, double), (double, float)], ids=["first", "second"])
+def test_a_float_beside_a_tensor_of_the_same_rate(kinds):
+    model = Groups(*(kind(0.1) for kind in kinds))
+    made = fit(model, step(), max_epochs=1)
+    assert model.column(0) == model.column(1) == pytest.approx([cosine(e, 10) for e in range(10)])
+    rates = [group["lr"] for group in made.optimizers[0].param_groups]
+    assert [isinstance(rate, torch.Tensor) for rate in rates] == [kind is double for kind in kinds]
+
+
 def test_two_groups_of_the_same_curve_with_another_between_them():
     model = Groups(0.1, 0.01, 0.1)
     fit(model, step(), Owner(times(0.5, [2])), max_epochs=1)
@@ -414,6 +423,37 @@ def set_second(rate):
         groups[1]["lr"] = rate
 
     return act
+
+
+class Mended(Groups):
+    """Set two of five rates, one to what is refused, catch the refusal and mend it."""
+
+    def __init__(self, *rates):
+        super().__init__(*rates)
+        self.automatic_optimization = False
+        self.seen = []
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        groups = optimizer.param_groups
+        self.seen.append([group["lr"] for group in groups])
+        if batch_idx == 4:
+            groups[1]["lr"], groups[3]["lr"] = 0.05, -0.1
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        try:
+            optimizer.step()
+        except ValueError:
+            groups[3]["lr"] = 0.05
+
+
+def test_a_refused_rate_that_is_mended_leaves_the_others_alone():
+    model = Mended(*[0.19] * 5)
+    fit(model, step(lr_min=0.003), max_epochs=1)
+    # Worked out from the rate of an update, the base of the others would be another float.
+    assert [rates[0] for rates in model.seen] == [rates[2] for rates in model.seen]
+    assert [rates[0] for rates in model.seen] == [rates[4] for rates in model.seen]
+    assert model.seen[5][1] < model.seen[5][0]
 
 
 def test_a_negative_rate_is_refused():
