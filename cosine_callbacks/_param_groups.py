@@ -103,6 +103,20 @@ class ParamGroups:
         for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
             group["initial_lr"] = curve.base
             self._note(k, group)
+        self.share()
+
+    def share(self) -> None:
+        """Let neighbours with the same curve and rate have one in common: `write` blends it once.
+
+        Two such rows, with another group between them, must not: `write` looks at the curve before
+        alone, and would take the second row's rates for an owner's.
+        """
+        shared: list[Curve] = []
+        for k, curve in enumerate(self.curves):
+            tensors = {k - 1, k} & self._versions.keys()
+            alike = k and not tensors and curve == shared[-1]
+            shared.append(shared[-1] if alike else curve)
+        self.curves[:] = shared
 
     def write(self, groups: list[dict[str, Any]], at: int) -> None:
         """Write the rates of position `at` into the groups."""
@@ -134,8 +148,6 @@ class ParamGroups:
                 return
             group["lr"] = rate
             k += 1  # noqa: SIM113 - to make an enumerate costs one group as much as its blend
-        if self.position < 0:
-            self._share(groups)  # not before: until now alike groups might have had other rates
         self.position = at
 
     def _write_again(self, groups: list[dict[str, Any]], at: int, k: int, left: Any) -> None:
@@ -176,7 +188,7 @@ class ParamGroups:
                 self._adopt(k, group)
             group["lr"] = self.curves[k].rate
         if adopted:
-            self._share(groups)
+            self.share()
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
         """Take the rate of a group, whose curve must be its own, for one that we have written."""
@@ -186,21 +198,6 @@ class ParamGroups:
             group["lr"] = group["lr"].detach().clone()
             self._versions[k] = group["lr"]._version
         self.curves[k].rate = group["lr"]
-
-    def _share(self, groups: list[dict[str, Any]]) -> None:
-        """Let neighbours that are alike, so far each with its own curve, have one in common.
-
-        Two such rows, with another group between them, must not: `write` looks at the curve before
-        alone, and would take the second row's rates for an owner's.
-        """
-        shared: list[Curve] = []
-        for k, (group, curve) in enumerate(zip(groups, self.curves, strict=True)):
-            if k and not {k - 1, k} & self._versions.keys() and curve == shared[-1]:
-                shared.append(shared[-1])
-            else:
-                shared.append(curve)
-            group["lr"] = shared[k].rate
-        self.curves[:] = shared
 
     def _resize(self, length: int) -> None:
         new = max(0, length - len(self.curves))

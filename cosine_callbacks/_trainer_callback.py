@@ -155,6 +155,8 @@ class _TrainerCallback:
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
         self._write(trainer, again=True)
+        for driven in self._driven:
+            driven.share()
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
@@ -216,9 +218,7 @@ class _TrainerCallback:
         if self._parameters.lr_initial is not None:
             return [self._parameters.lr_initial] * len(groups)
         own = (*configured, *(group["lr"] for group in groups[len(configured) :]))
-        noted = [
-            float(group.get("initial_lr", rate)) for group, rate in zip(groups, own, strict=False)
-        ]
+        noted = [float(g.get("initial_lr", rate)) for g, rate in zip(groups, own, strict=False)]
         return [*saved, *noted[len(saved) :]][: len(groups)]
 
     def _prepare(self, trainer: Any) -> None:

@@ -345,6 +345,13 @@ def test_groups_that_are_alike_part_and_meet_again(rate, chosen):
             assert model.column(k) == alone.column(0)
 
 
+def test_groups_that_become_alike_get_one_rate_computed_for_all():
+    model = Groups(0.1, 0.01)
+    made = fit(model, step(lr_initial=0.2), max_epochs=1)
+    first, second = (group["lr"] for group in made.optimizers[0].param_groups)
+    assert first is second
+
+
 @pytest.mark.parametrize("kinds", [(float, double), (double, float)], ids=["first", "second"])
 def test_a_float_beside_a_tensor_of_the_same_rate(kinds):
     model = Groups(*(kind(0.1) for kind in kinds))
