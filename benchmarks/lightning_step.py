@@ -205,7 +205,9 @@ def started(module: Callable[..., Module], copies: int, *, own: bool) -> dict[st
         "built-in": lambda: Training(module(scheduled=True)),
     }
     if own:
-        for name, made in {"empty": pl.Callback, "line": Line, "ours": our_callback}.items():
+        by_epoch = partial(CosineAnnealingCallback, T_MAX, LR_MIN)
+        each = {"empty": pl.Callback, "line": Line, "ours": our_callback, "by epoch": by_epoch}
+        for name, made in each.items():
             kinds[f"{name} clocked"] = lambda made=made: Clocked(module(scheduled=False), made())
     names = list(kinds)
     trainings: dict[str, list[Training]] = {name: [] for name in names}
@@ -270,9 +272,10 @@ def case(groups: int, rounds: int, passes: int, *, alike: bool) -> list[Row]:
     ]
     if groups == 1:
         against = "an empty callback over none"
-        own, line = (partial(own_part, name) for name in ("ours", "line"))
+        own, by_epoch, line = (partial(own_part, name) for name in ("ours", "by epoch", "line"))
         rows += [
             row(f"{what}, our own part", against, times, own, MOST_OWN),
+            row(f"{what}, our own part with a rate for each epoch", against, times, by_epoch),
             row(f"{what}, own part of a callback of one line", against, times, line),
             row(f"{what}, our own part", "that of a callback of one line", times, over_line),
         ]

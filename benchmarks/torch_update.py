@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from harness import Row, Times, alternate, row
-from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 from cosine_callbacks._param_groups import AHEAD, ParamGroups
 from cosine_callbacks._parameters import Parameters
+from cosine_callbacks.formula import CosineAnnealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +38,9 @@ def optimizer(groups: int, *, tensors: bool, alike: bool) -> torch.optim.Optimiz
     )
 
 
-def built_in(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]:
-    """Return a timer of a step of torch's scheduler, which wants to see an update."""
-    scheduler = CosineAnnealingLR(driven, T_MAX, LR_MIN)
-    driven.step()
+def stepped(scheduler: LRScheduler, updates: int) -> Callable[[], float]:
+    """Return a timer of a step of a scheduler of torch, which wants to see an update."""
+    scheduler.optimizer.step()
 
     def timed() -> float:
         start = perf_counter()
@@ -49,6 +49,11 @@ def built_in(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]
         return (perf_counter() - start) / updates
 
     return timed
+
+
+def built_in(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]:
+    """Return a timer of a step of torch's own scheduler."""
+    return stepped(CosineAnnealingLR(driven, T_MAX, LR_MIN), updates)
 
 
 def ours(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
@@ -89,6 +94,11 @@ def loop(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
     return timed
 
 
+def by_lambda(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]:
+    """Return a timer of what a loop without a trainer does: `LambdaLR` with our factor."""
+    return stepped(LambdaLR(driven, CosineAnnealing(0.1, T_MAX, LR_MIN).factor), updates)
+
+
 def part(name: str, times: Times) -> float:
     """Return this cost as a part of the built-in's."""
     return times[name] / times["built-in"]
@@ -107,15 +117,19 @@ def measure(*, quick: bool) -> list[Row]:
                 "built-in": built_in(made(), loops),
                 "ours": ours(made().param_groups, whole),
             }
-            bare = not tensors and not alike and groups > 1
-            if bare:
+            if not tensors and not alike and groups > 1:
                 timers["loop"] = loop(made().param_groups, loops)
+            if not tensors and alike:
+                timers["lambda"] = by_lambda(made(), loops)
             rounds = alternate(timers, *((3, 1) if quick else (15, 6)))
             kind = f"{'one' if alike else 'each its'} {'tensor' if tensors else 'float'} rate"
             what = f"one update, {groups} group{'s' * (groups > 1)}, {kind}"
             against = "`CosineAnnealingLR.step()`"
             target = MOST_TENSORS if tensors else most
             rows.append(row(what, against, rounds, partial(part, "ours"), target))
-            if bare:
+            if "lambda" in timers:
+                name = f"`LambdaLR` with `schedule.factor`, {groups} group{'s' * (groups > 1)}"
+                rows.append(row(name, against, rounds, partial(part, "lambda")))
+            if "loop" in timers:
                 rows.append(row(f"{what}, a bare loop", against, rounds, partial(part, "loop")))
     return rows
