@@ -403,6 +403,26 @@ def test_a_tensor_that_an_owner_sets_stays_the_owners():
     assert theirs.item() == 0.05
 
 
+class AtTheEnd(pl.Callback):
+    """Set a rate as epoch 4 ends."""
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        if trainer.current_epoch == 4:
+            trainer.optimizers[0].param_groups[0]["lr"] = 0.03
+
+
+@pytest.mark.parametrize(
+    ("ours_first", "position"), [(True, 5), (False, 4)], ids=["before", "after"]
+)
+def test_a_rate_set_at_the_end_of_an_epoch_is_that_of_where_the_curve_stands(ours_first, position):
+    model = Model(batches=1)
+    callbacks = [CosineAnnealingCallback(10), AtTheEnd()]
+    fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=10)
+    base = 0.03 / cosine(position, 10, 1)
+    right = [cosine(e, 10, 0.1 if e < 5 else base) for e in range(10)]
+    assert model.rates == pytest.approx(right, rel=1e-12)
+
+
 class Borrow(pl.Callback):
     """Give the optimizer to a scheduler as the training begins; an epoch later set a rate."""
 
