@@ -28,7 +28,7 @@ class Ops:
 
     `clip` limits a position or index to [0, high], `real` makes a float of a position or a truth,
     `cycle` says in which cycle e lies, where that starts and where it ends, `power` raises a Python
-    float to an index.
+    float to an index. `number` rounds a Python float as the rates are rounded.
     """
 
     sin: Callable[[Any], Any]
@@ -37,6 +37,7 @@ class Ops:
     real: Callable[[Any], Any]
     cycle: Callable[[Any, Any], tuple[Any, Any, Any]]
     power: Callable[[Any, Any], Any]
+    number: Callable[[float], Any]
 
 
 def weights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
@@ -47,7 +48,7 @@ def weights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
     if end != first:
         if isinstance(ends, range):
             i, span = ops.clip(e // first, len(ends) - 1), float(first)
-            left = ops.where(e >= end, 0, first - e % first)
+            left = ops.real(e < end) * ops.real(first - e % first)
         else:
             i, start, end = ops.cycle(ends, e)
             left, span = end - e, ops.real(end - start)
@@ -66,7 +67,11 @@ def weights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
 
 def mixes(floor: Any, peak: Any, w: Any, ops: Ops) -> Any:
     """Return what `formula.mix` returns, for each part w."""
-    return ops.where(w >= 1.0, peak, floor + (peak - floor) * w)
+    mixed, number = floor + (peak - floor) * w, ops.number
+    # Most pairs reach the peak without a choice, which costs TensorFlow more than the sine does.
+    if isinstance(floor, float) and number(floor) + number(peak - floor) == number(peak):
+        return mixed
+    return ops.where(w >= 1.0, peak, mixed)
 
 
 def rates(cycles: Cycles, floor: float, peak: float, e: Any, np: Any) -> Any:
@@ -102,4 +107,5 @@ def _array_ops(np: Any) -> Ops:
         real=lambda number: number,  # a division makes floats
         cycle=cycle,
         power=np.float_power,  # np.power is an ulp off on some processors
+        number=float,
     )

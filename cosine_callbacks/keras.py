@@ -76,7 +76,7 @@ def _graph_ops(rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
         side, low, high = _powers(base, cycles, rate_dtype)
         return ops.take(low, i % side) * ops.take(high, i // side)
 
-    return Ops(ops.sin, where, clip, real, cycle, power)
+    return Ops(ops.sin, where, clip, real, cycle, power, np.dtype(rate_dtype).type)
 
 
 @keras.saving.register_keras_serializable(package="cosine_callbacks")
