@@ -51,8 +51,6 @@ def _graph_ops(rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
 
     def tensor(value: Any) -> Any:
         # Left to Keras, a number becomes floatx, which may be bfloat16.
-        if isinstance(value, int):
-            return ops.convert_to_tensor(value, position_dtype)
         if isinstance(value, float) and keras.config.floatx() != rate_dtype:
             return ops.convert_to_tensor(value, rate_dtype)
         return value
