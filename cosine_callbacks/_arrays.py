@@ -48,6 +48,7 @@ def weights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
     if end != first:
         if isinstance(ends, range):
             i, span = ops.clip(e // first, len(ends) - 1), float(first)
+            # A product, for the reason that `mixes` has for not choosing.
             left = ops.real(e < end) * ops.real(first - e % first)
         else:
             i, start, end = ops.cycle(ends, e)
