@@ -7,7 +7,7 @@ from scale import memory_row
 from torch_update import LR_MIN, optimizer, ours
 
 from cosine_callbacks._param_groups import AHEAD, ParamGroups
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule.parameters import Parameters
 
 FEW, MANY = 100, 10_000
 MOST_MANY = 1.25  # "linear": as much for each group

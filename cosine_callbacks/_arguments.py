@@ -6,7 +6,7 @@ from argparse import SUPPRESS
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._values import CHECKS, indices, read
+from cosine_callbacks._schedule.validation import CHECKS, indices, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

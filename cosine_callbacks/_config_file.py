@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks._values import show
+from cosine_callbacks._schedule.validation import show
 from cosine_callbacks._yaml import load
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from cosine_callbacks._optimizers import (
     read,
     unscaled,
 )
-from cosine_callbacks._parameters import Parameters
-from cosine_callbacks._values import Interval, checked_interval
+from cosine_callbacks._schedule.parameters import Parameters
+from cosine_callbacks._schedule.validation import Interval, checked_interval
 
 # One for all callbacks: with a lock of its own no callback could be deep-copied, as tuners do.
 LOCK = threading.Lock()

@@ -6,12 +6,12 @@ import math
 import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
-from cosine_callbacks._values import real
+from cosine_callbacks._schedule.validation import real
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
     from cosine_callbacks._optimizers import Found
-    from cosine_callbacks._parameters import Cycles, Parameters
+    from cosine_callbacks._schedule.parameters import Cycles, Parameters
 
 
 class Curve(NamedTuple):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, fill_
 
-from cosine_callbacks._values import real
+from cosine_callbacks._schedule.validation import real
 from cosine_callbacks.formula import mix, peak_through, weight
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cosine_callbacks._parameters import Cycles, Parameters
+    from cosine_callbacks._schedule.parameters import Cycles, Parameters
 
 
 # Between two steps of a training everything of ours has left the processor's caches, and to fetch

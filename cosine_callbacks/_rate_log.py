@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks._optional import required
-from cosine_callbacks._values import LAST_POSITION, show
+from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.validation import LAST_POSITION, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._parameters import Parameters
-from cosine_callbacks._values import INTERVALS, show, whole
+from cosine_callbacks._schedule.parameters import Parameters
+from cosine_callbacks._schedule.validation import INTERVALS, show, whole
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
     from cosine_callbacks._param_groups import ParamGroups
-    from cosine_callbacks._parameters import Cycles
+    from cosine_callbacks._schedule.parameters import Cycles
 
 _SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
 

@@ -9,10 +9,10 @@ from typing import Any
 from cosine_callbacks import _cli_types as cli
 from cosine_callbacks import _resume
 from cosine_callbacks._param_groups import ParamGroups, floors_under
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule.parameters import Parameters
 from cosine_callbacks._run_length import planned_length
 from cosine_callbacks._step_hooks import StepHooks
-from cosine_callbacks._values import Interval, checked_interval, indices
+from cosine_callbacks._schedule.validation import Interval, checked_interval, indices
 
 
 class _TrainerCallback:

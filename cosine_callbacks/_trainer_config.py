@@ -8,7 +8,7 @@ from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._run_length import run_length, unlimited
-from cosine_callbacks._values import read, show, whole, whole_or_part
+from cosine_callbacks._schedule.validation import read, show, whole, whole_or_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,8 +12,8 @@ from functools import lru_cache
 from math import inf, pi, sin
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
-from cosine_callbacks._parameters import Cycles, Parameters
-from cosine_callbacks._values import number, whole
+from cosine_callbacks._schedule.parameters import Cycles, Parameters
+from cosine_callbacks._schedule.validation import number, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,7 +148,7 @@ class CosineAnnealing(Parameters):
         return mix(floor * on, self.lr_initial, w)
 
     def _rates(self, e: Any, np: Any) -> Any:
-        from cosine_callbacks import _arrays  # noqa: PLC0415 - numbers need none of it
+        from cosine_callbacks._schedule import arrays as _arrays  # noqa: PLC0415 - numbers need none of it
 
         e = _arrays.positions(e, np)
         self._refuse_endless(e.dtype.kind == "f" and (e == inf).any())
@@ -188,7 +188,7 @@ class CosineAnnealing(Parameters):
             TypeError: until is not a number.
             ValueError: until is out of its range.
         """
-        from cosine_callbacks import _plot  # noqa: PLC0415 - the core draws nothing
+        from cosine_callbacks._schedule import plot as _plot  # noqa: PLC0415 - the core draws nothing
 
         cycles = self._floor_and_cycles[1]
         if until is None:

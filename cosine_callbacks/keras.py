@@ -7,10 +7,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from cosine_callbacks._arrays import Ops, mixes, weights
+from cosine_callbacks._schedule.arrays import Ops, mixes, weights
 from cosine_callbacks._fit_callback import FitCallback
-from cosine_callbacks._optional import required
-from cosine_callbacks._values import real, show, whole
+from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.validation import real, show, whole
 from cosine_callbacks.formula import CosineAnnealing
 
 with required("keras", "keras"):

@@ -1,6 +1,6 @@
 """The callback over `lightning.pytorch.Callback`."""
 
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 with required("lightning.pytorch", "lightning"):
     from lightning.pytorch import Callback

@@ -11,9 +11,9 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
-from cosine_callbacks import _plot
-from cosine_callbacks._optional import required
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule import plot as _plot
+from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

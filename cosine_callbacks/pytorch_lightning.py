@@ -1,6 +1,6 @@
 """The same callback over `pytorch_lightning.Callback`."""
 
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 with required("pytorch_lightning", "pytorch-lightning"):
     from pytorch_lightning import Callback

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cosine_callbacks._fit_callback import FitCallback, legacy
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 with required("tensorflow", "tensorflow"):
     import tensorflow as tf

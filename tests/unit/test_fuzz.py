@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule.parameters import Parameters
 from tests.odd import EXAMPLES, refused, values
 
 from .inputs import lowest

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 PACKAGE_ALONE = """
 import sys

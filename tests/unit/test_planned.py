@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule.parameters import Parameters
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
-from cosine_callbacks._parameters import Parameters
+from cosine_callbacks._schedule.parameters import Parameters
 
 from .inputs import lowest
 

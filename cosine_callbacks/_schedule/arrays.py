@@ -10,12 +10,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._values import LAST_POSITION
+from cosine_callbacks._schedule.validation import LAST_POSITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cosine_callbacks._parameters import Cycles
+    from cosine_callbacks._schedule.parameters import Cycles
 
 HALF_PI = math.pi / 2
 # So many values of an array at a time stay in the processor's cache: half the time for long ones.

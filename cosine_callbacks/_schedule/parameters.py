@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import KW_ONLY, Field, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._values import CHECKS, LAST_POSITION, show
+from cosine_callbacks._schedule.validation import CHECKS, LAST_POSITION, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from cosine_callbacks._optional import required
+from cosine_callbacks._schedule.extras import required
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cosine_callbacks._parameters import Cycles
+    from cosine_callbacks._schedule.parameters import Cycles
 
 # More than a screen shows side by side, and few enough to be drawn at once however long the run.
 SAMPLES, BOUNDARIES = 600, 100
