@@ -18,7 +18,7 @@ import torch
 from harness import Row, Times, row
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from cosine_callbacks._param_groups import AHEAD
+from cosine_callbacks._trainer.param_groups import AHEAD
 from cosine_callbacks.lightning import CosineAnnealingCallback
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from harness import Row, alternate, row
 from scale import memory_row
 from torch_update import LR_MIN, optimizer, ours
 
-from cosine_callbacks._param_groups import AHEAD, ParamGroups
+from cosine_callbacks._trainer.param_groups import AHEAD, ParamGroups
 from cosine_callbacks._schedule.parameters import Parameters
 
 FEW, MANY = 100, 10_000

@@ -11,7 +11,7 @@ import torch
 from harness import Row, Times, alternate, row
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
-from cosine_callbacks._param_groups import AHEAD, ParamGroups
+from cosine_callbacks._trainer.param_groups import AHEAD, ParamGroups
 from cosine_callbacks._schedule.parameters import Parameters
 from cosine_callbacks.formula import CosineAnnealing
 

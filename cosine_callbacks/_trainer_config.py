@@ -7,7 +7,7 @@ from functools import partial, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._run_length import run_length, unlimited
+from cosine_callbacks._trainer.run_length import run_length, unlimited
 from cosine_callbacks._schedule.validation import read, show, whole, whole_or_part
 
 if TYPE_CHECKING:

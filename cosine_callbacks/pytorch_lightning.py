@@ -5,7 +5,7 @@ from cosine_callbacks._schedule.extras import required
 with required("pytorch_lightning", "pytorch-lightning"):
     from pytorch_lightning import Callback
 
-from cosine_callbacks._trainer_callback import _TrainerCallback
+from cosine_callbacks._trainer.callback import _TrainerCallback
 
 __all__ = ["CosineAnnealingCallback"]
 

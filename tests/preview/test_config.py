@@ -630,7 +630,7 @@ PLANNED = """
 import sys
 from cosine_callbacks import _plan
 print(_plan.make([], {"lr_initial": "1", "t_max": "8.0"}).rate(4))
-print({"jsonargparse", "cosine_callbacks._cli_types"} & {*sys.modules})
+print({"jsonargparse", "cosine_callbacks._trainer.cli_types"} & {*sys.modules})
 """
 
 

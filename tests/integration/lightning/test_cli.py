@@ -210,5 +210,5 @@ def test_everything_else_works_without_jsonargparse():
 
 
 def test_the_types_survive_being_registered_again():
-    module = importlib.import_module("cosine_callbacks._cli_types")
+    module = importlib.import_module("cosine_callbacks._trainer.cli_types")
     importlib.reload(module)

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosine_callbacks import _resume
+from cosine_callbacks._trainer import checkpoint as _resume
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, trainer
 from tests.odd import EXAMPLES, FIXED, refused, values
 

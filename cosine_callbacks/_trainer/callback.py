@@ -6,12 +6,12 @@ import warnings
 from functools import cached_property, partial
 from typing import Any
 
-from cosine_callbacks import _cli_types as cli
-from cosine_callbacks import _resume
-from cosine_callbacks._param_groups import ParamGroups, floors_under
+from cosine_callbacks._trainer import cli_types as cli
+from cosine_callbacks._trainer import checkpoint as _resume
+from cosine_callbacks._trainer.param_groups import ParamGroups, floors_under
 from cosine_callbacks._schedule.parameters import Parameters
-from cosine_callbacks._run_length import planned_length
-from cosine_callbacks._step_hooks import StepHooks
+from cosine_callbacks._trainer.run_length import planned_length
+from cosine_callbacks._trainer.step_hooks import StepHooks
 from cosine_callbacks._schedule.validation import Interval, checked_interval, indices
 
 

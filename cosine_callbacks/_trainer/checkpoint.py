@@ -10,7 +10,7 @@ from cosine_callbacks._schedule.validation import INTERVALS, show, whole
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
-    from cosine_callbacks._param_groups import ParamGroups
+    from cosine_callbacks._trainer.param_groups import ParamGroups
     from cosine_callbacks._schedule.parameters import Cycles
 
 _SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
