@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from cosine_callbacks._schedule.arrays import Ops, mixes, weights
-from cosine_callbacks._fit_callback import FitCallback
+from cosine_callbacks._fit.callback import FitCallback
 from cosine_callbacks._schedule.extras import required
 from cosine_callbacks._schedule.validation import real, show, whole
 from cosine_callbacks.formula import CosineAnnealing

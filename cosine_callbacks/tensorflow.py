@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cosine_callbacks._fit_callback import FitCallback, legacy
+from cosine_callbacks._fit.callback import FitCallback, legacy
 from cosine_callbacks._schedule.extras import required
 
 with required("tensorflow", "tensorflow"):

@@ -10,7 +10,7 @@ from cosine_callbacks._schedule.validation import real
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
-    from cosine_callbacks._optimizers import Found
+    from cosine_callbacks._fit.optimizers import Found
     from cosine_callbacks._schedule.parameters import Cycles, Parameters
 
 

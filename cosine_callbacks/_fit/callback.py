@@ -7,8 +7,8 @@ import threading
 import warnings
 from typing import Any
 
-from cosine_callbacks._fit_curve import Curve, floor_and_peak
-from cosine_callbacks._optimizers import (
+from cosine_callbacks._fit.curve import Curve, floor_and_peak
+from cosine_callbacks._fit.optimizers import (
     LEFT,
     Found,
     Left,
