@@ -1,50 +1,7 @@
-"""The command `cosine-callbacks`, also as `python -m cosine_callbacks`."""
+"""`python -m cosine_callbacks` is the command `cosine-callbacks`."""
 
-from __future__ import annotations
-
-import os
 import sys
-from argparse import ArgumentError
-from typing import TYPE_CHECKING
 
-from cosine_callbacks import _arguments, _plan, check, preview
+from cosine_callbacks._command.main import main
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-def run(arguments: list[str] | None) -> tuple[int, Iterable[str]]:
-    """Return the exit status, which is 1 for a log that is not as planned, and the lines to print.
-
-    What the lines need that is missing may be raised by their first one.
-    """
-    given = _arguments.parser().parse_args(arguments).as_dict()
-    own = given[given["subcommand"]]
-    flags = {name: value for name, value in own.items() if name in _arguments.PLAN}
-    plan = _plan.make(own.get("config", []), flags)
-    if given["subcommand"] == "check":
-        as_planned, line = check.compare(plan, own["log"], own.get("column"))
-        return int(not as_planned), [line]
-    if "save" in own:
-        preview.save(plan, own["save"])
-    return 0, preview.lines(plan, as_csv=own["csv"], as_json=own["json"])
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; what is wrong with its input is one line and exit status 2."""
-    try:
-        status, lines = run(arguments)
-        try:
-            for line in lines:
-                print(line)  # noqa: T201 - what the command is for
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ArgumentError, ImportError, OSError, TypeError, ValueError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - likewise
-        return 2
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

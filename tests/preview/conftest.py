@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 
 
 @pytest.fixture

@@ -517,7 +517,7 @@ def test_a_run_that_was_longer_than_its_config(command, refused, tmp_path, keras
 
 MEASURED = """
 import resource, sys
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 status = main(sys.argv[1:])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, status)

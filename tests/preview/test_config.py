@@ -628,7 +628,7 @@ def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
 
 PLANNED = """
 import sys
-from cosine_callbacks import _plan
+from cosine_callbacks._command import plan as _plan
 print(_plan.make([], {"lr_initial": "1", "t_max": "8.0"}).rate(4))
 print({"jsonargparse", "cosine_callbacks._trainer.cli_types"} & {*sys.modules})
 """

@@ -200,7 +200,7 @@ def test_a_tensorflow_that_is_imported_is_not_hidden(command, tmp_path, monkeypa
 
 MEASURED = """
 import resource, sys
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 
 def most():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -16,7 +16,7 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 {1}
 """
-COMMAND = "from cosine_callbacks.__main__ import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "from cosine_callbacks._command.main import main; sys.exit(main(sys.argv[1:]))"
 FLAGS = ["--lr_initial", "0.1", "--t_max", "3"]
 
 

@@ -15,7 +15,7 @@ import termios
 import pytest
 
 from cosine_callbacks import CosineAnnealing
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 from tests.truth import true_rate, ulps
 
 CONFIG = ["--config", "examples/lightning/config.yaml", "--steps_per_epoch", "34"]
@@ -368,7 +368,7 @@ def test_a_very_long_curve(command, t_max, cycles):
 
 LIGHT = """
 import sys
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 assert main(sys.argv[1:]) == 0
 heavy = ["jax", "keras", "lightning", "matplotlib", "numpy", "pytorch_lightning", "tensorboard"]
 print({*heavy, "tensorflow", "tf_keras", "torch"} & {*sys.modules})

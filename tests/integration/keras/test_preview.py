@@ -5,8 +5,8 @@ import math
 import keras
 import pytest
 
-from cosine_callbacks._plan import make
-from cosine_callbacks.check import compare
+from cosine_callbacks._command.plan import make
+from cosine_callbacks._command.check import compare
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.integration.keras.parts import compiled, fit
 

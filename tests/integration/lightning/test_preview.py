@@ -10,7 +10,7 @@ import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.data import DataLoader, TensorDataset
 
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 from tests.integration.lightning.parts import FRAMEWORK, CosineAnnealingCallback, Model, fit, pl
 from tests.integration.lightning.test_cli import callback_of, cli
 from tests.preview.test_config import MERGED

@@ -7,7 +7,7 @@ import sys
 import pytest
 import tensorflow as tf
 
-from cosine_callbacks.__main__ import main
+from cosine_callbacks._command.main import main
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
 from tests.integration.tensorflow.parts import fit, sgd
 

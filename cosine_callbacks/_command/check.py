@@ -7,13 +7,13 @@ from functools import partial
 from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks import _rate_log
-from cosine_callbacks._causes import Entry, likely, same
+from cosine_callbacks._command import log as _rate_log
+from cosine_callbacks._command.diagnosis import Entry, likely, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cosine_callbacks._plan import Plan
+    from cosine_callbacks._command.plan import Plan
 
 # As many entries as tell one cause from another, however long the log.
 KEPT = 1000

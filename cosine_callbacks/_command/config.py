@@ -6,7 +6,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._schedule.validation import show
-from cosine_callbacks._yaml import load
+from cosine_callbacks._command.yaml_file import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cosine_callbacks import _config_file
+from cosine_callbacks._command import config as _config_file
 from cosine_callbacks._schedule.parameters import Cycles, Parameters, optional
-from cosine_callbacks._trainer_config import TrainerConfig
+from cosine_callbacks._command.trainer_config import TrainerConfig
 from cosine_callbacks._schedule.validation import CHECKS, checked_interval, read, show
-from cosine_callbacks._yaml import NULLS
+from cosine_callbacks._command.yaml_file import NULLS
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:

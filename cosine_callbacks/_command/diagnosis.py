@@ -14,7 +14,7 @@ from cosine_callbacks.formula import peak_through, weight
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cosine_callbacks._plan import Plan
+    from cosine_callbacks._command.plan import Plan
 
 # TensorBoard keeps float32, right to 6e-8, and a schedule computed in float32 is right to 6e-7.
 RELATIVE = 1e-6

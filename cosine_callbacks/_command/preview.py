@@ -18,7 +18,7 @@ from cosine_callbacks._schedule.parameters import Parameters
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cosine_callbacks._plan import Plan
+    from cosine_callbacks._command.plan import Plan
 
 # How many restarts people read, and how many a program may want.
 RESTARTS, LISTED = 8, 1000
