@@ -7,3 +7,6 @@ package imports no framework.
 from cosine_callbacks.formula import CosineAnnealing, cosine_annealing
 
 __all__ = ["CosineAnnealing", "cosine_annealing"]
+
+# What a pickle and an error message name.
+CosineAnnealing.__module__ = cosine_annealing.__module__ = __name__

@@ -1,7 +1,9 @@
-"""What the schedule means: the formula, its parameters, their validation, and the cycles.
+"""What the schedule means: the formula, and `CosineAnnealing`, the schedule as a value.
 
-Every adapter imports this module and nothing here knows a framework. The source of the schedule is
-SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
+    LR(e) = floor + 1/2 (peak - floor) (1 + cos(pi e / t_max)),    e clamped to [0, t_max]
+
+Every adapter takes its rates from here, and nothing here knows a framework. Source: SGDR,
+Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 """
 
 from __future__ import annotations
@@ -10,83 +12,85 @@ import sys
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from math import inf, pi, sin
-from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
+from typing import TYPE_CHECKING, Any, Self, cast, overload
 
-from cosine_callbacks._schedule.parameters import Cycles, Parameters
-from cosine_callbacks._schedule.validation import number, whole
+from cosine_callbacks._schedule.cycles import Cycles, lay_out
+from cosine_callbacks._schedule.keywords import explain_unknown_arguments
+from cosine_callbacks._schedule.parameters import Parameters, ParametersDict, floor_under
+from cosine_callbacks._schedule.validation import as_int, as_number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from matplotlib.axes import Axes
-    from numpy import float64  # noqa: TID251 - for type checkers only, never imported at run time
+    from numpy import float64, floating, integer  # noqa: TID251 - for type checkers only
     from numpy.typing import NDArray  # noqa: TID251 - likewise
 
+    Number = float | integer[Any] | floating[Any]
 
 HALF_PI = pi / 2
 
 
-def weight(cycles: Cycles, e: float) -> tuple[float, float]:
-    """Return (w, on) for position e, a number: the rate there is `mix(floor * on, peak, w)`.
+def height(cycles: Cycles, e: float) -> tuple[float, float]:
+    """Return how high the rate stands between floor (0) and peak (1) at position e, a number >= 0.
 
-    Every rate of every adapter comes from here, or for arrays and graph tensors from the same
-    steps in `_arrays.weights`. w in [0, 1] is how far the rate stands above the floor;
-    `on` is 0 during the warmup, whose rates are parts of the peak alone, and 1 afterwards.
+    The second result scales the floor: 0 in the warmup, whose rates are fractions of the peak, and
+    1 after it. `_schedule.arrays.heights` is the same for arrays and tensors.
     """
-    # The half-angle form: what is left is exact and nothing cancels near the floor. In the first
-    # cycle, where most trainings stay, nothing is looked up.
-    if cycles.warmup <= e < cycles.first:
-        root = sin(HALF_PI * ((cycles.first - e) / cycles.rest))
-        return root * root, 1.0
-    e = max(0, min(e, cycles.end))
     if e < cycles.warmup:
         start = cycles.warmup_start
         return start + (1.0 - start) * (e / float(cycles.warmup)), 0.0
-    i, left, span = cycles.find(e)
+    left, span, top = cycles.find(e)
+    # 1/2 (1 + cos(x)) = sin((pi - x) / 2)**2: `left` is exact, and nothing cancels near the floor.
     root = sin(HALF_PI * (left / span))
-    return root * root * cycles.peak_decay**i, 1.0
+    return root * root * top, 1.0
 
 
-def mix(floor: float, peak: float, w: float) -> float:
-    """Return the rate that stands the part w above the floor; both ends are exact."""
-    # floor + (peak - floor) misses the peak by an ulp, either way, for 1.7 % of all pairs. For any
-    # w < 1 the sum is at least half an ulp smaller before it is rounded: never above the peak.
-    return peak if w >= 1.0 else floor + (peak - floor) * w
+def interpolate(
+    curves: Iterable[tuple[float, float]], height: float, floor_scale: float
+) -> list[float]:
+    """Return the rate at this height of each curve, a floor and a peak; both ends are exact."""
+    if height >= 1.0:
+        # floor + (peak - floor) misses 1.7 % of all peaks by an ulp; no other sum exceeds the peak.
+        return [peak for _, peak in curves]
+    if not floor_scale:
+        return [peak * height for _, peak in curves]
+    return [floor + (peak - floor) * height for floor, peak in curves]
 
 
 def rate(cycles: Cycles, floor: float, peak: float, e: float) -> float:
     """Return the rate at position e."""
-    w, on = weight(cycles, e)
-    return mix(floor * on, peak, w)
+    return interpolate([(floor, peak)], *height(cycles, e))[0]
 
 
-def peak_through(parameters: Parameters, rate: float, w: float, on: float) -> float:
-    """Return the peak from which the curve falls to this rate at this weight, 0 where none does."""
-    floor = parameters.lr_min * on
-    part = mix((parameters.lr_min_ratio or 0.0) * on, 1.0, w)
-    return floor + (rate - floor) / part if part else 0.0
+def peak_through(parameters: Parameters, rate: float, height: float, floor_scale: float) -> float:
+    """Return the peak whose curve passes this rate at this height, 0 where none does."""
+    floor = parameters.lr_min * floor_scale
+    (fraction,) = interpolate([(parameters.lr_min_ratio or 0.0, 1.0)], height, floor_scale)
+    return floor + (rate - floor) / fraction if fraction else 0.0
 
 
-@dataclass(frozen=True, repr=False)
+@explain_unknown_arguments
+@dataclass(frozen=True, kw_only=True, repr=False)
 class CosineAnnealing(Parameters):
     """The cosine-annealing learning rate as a value: `schedule(e)` is the rate at position e.
 
-    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), e clamped to [0, t_max]; it is
-    computed in the equal half-angle form, which keeps the tail exact. e counts finished units,
-    epochs or optimizer updates as the caller likes. Both ends are exact; after the last cycle the
-    floor holds for ever. Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
+    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), e clamped to [0, t_max]. e is
+    the number of finished epochs or optimizer updates. Both ends are exact; after the last cycle
+    the rate stays at the floor. Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
     Args:
         lr_initial: Peak rate, > 0.
         t_max: Position at which the rate has reached the floor, warmup included; with several
             cycles the length of the first. int in [1, 2**63 - 1].
         lr_min: The floor as a rate, in [0, lr_initial].
-        lr_min_ratio: The floor as a part of lr_initial, in [0, 1]; instead of lr_min.
-        warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
-            first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
-        warmup_start_ratio: Rate at e=0 as a part of lr_initial, in [0, 1]; may lie below the floor.
-            None is 1 / (warmup + 1), so that no unit is spent at rate 0.
-        cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.
+        lr_min_ratio: The floor as a fraction of lr_initial, in [0, 1]; instead of lr_min.
+        warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a fraction of
+            the first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
+        warmup_start_ratio: Rate at e=0 as a fraction of lr_initial, in [0, 1]; may lie below the
+            floor. None is 1 / (warmup + 1), so that no unit is spent at rate 0.
+        cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever. Cycles
+            that would end beyond 2**63 - 1 are left out.
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
 
@@ -94,32 +98,25 @@ class CosineAnnealing(Parameters):
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
         ValueError: An argument is out of its range, not finite, or contradicts another one.
 
-    Cycles that would end beyond 2**63 - 1 are left out.
-
     Examples:
-        >>> schedule = CosineAnnealing(0.1, 10, 0.001)
+        >>> schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)
         >>> schedule(0), round(schedule(5), 12), schedule(10), schedule(99)
         (0.1, 0.0505, 0.001, 0.001)
-        >>> CosineAnnealing(0.1, 10, cycles=2)
+        >>> CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
         CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
     """
 
-    # Without a trainer, these two must be given. A bare `field()` would pass for a default in the
-    # documentation.
-    lr_initial: float = field(kw_only=False)
-    t_max: int = field(kw_only=False)
-    # No field: it follows from them. An attribute of the object is found faster than a property.
-    _floor_and_cycles: ClassVar[tuple[float, Cycles]]
+    # Without a trainer these two must be given.
+    lr_initial: float = field()
+    t_max: int = field()
 
     def __post_init__(self) -> None:
-        """Validate; without a trainer, t_max must be an int."""
-        object.__setattr__(self, "t_max", whole("t_max", self.t_max))
+        """Check the arguments; without a trainer, t_max must be an int."""
+        object.__setattr__(self, "t_max", as_int("t_max", self.t_max))
         super().__post_init__()
-        made = self.floor(self.lr_initial), self.layout()
-        object.__setattr__(self, "_floor_and_cycles", made)
 
     @overload
-    def __call__(self, e: float) -> float: ...
+    def __call__(self, e: Number) -> float: ...
     @overload
     def __call__(self, e: NDArray[Any]) -> NDArray[float64]: ...
     def __call__(self, e: Any) -> Any:
@@ -133,34 +130,30 @@ class CosineAnnealing(Parameters):
             TypeError: e is not a number, or an array of another kind.
             ValueError: e is nan, or infinite with cycles=None.
         """
-        if type(e) is not int:  # the kind that loops count in needs no check
-            np = sys.modules.get("numpy")
-            if np is not None and isinstance(e, np.ndarray) and e.ndim:
-                return self._rates(np.asarray(e), np)
-            e = number("e", e)
-            if e != e:  # noqa: PLR0124 - math.isnan overflows on large ints
-                raise ValueError(
-                    "e must be a position, got nan; give the finished epochs or updates"
-                )
-            self._refuse_endless(e == inf)
-        floor, cycles = self._floor_and_cycles
-        w, on = weight(cycles, e)
-        return mix(floor * on, self.lr_initial, w)
+        np = sys.modules.get("numpy")
+        if np is not None and isinstance(e, np.ndarray) and e.ndim:
+            return self._rates(np.asarray(e), np)
+        e = as_number("e", e)
+        if e != e:  # noqa: PLR0124 - math.isnan overflows on large ints
+            raise ValueError("e must be a position, got nan; give the finished epochs or updates")
+        self._refuse_endless(infinite=e == inf)
+        floor, cycles = _floor_and_cycles(self)
+        return rate(cycles, floor, self.lr_initial, max(0, e))
 
     def _rates(self, e: Any, np: Any) -> Any:
-        from cosine_callbacks._schedule import arrays as _arrays  # noqa: PLC0415 - numbers need none of it
+        from cosine_callbacks._schedule import arrays  # noqa: PLC0415 - numbers need none of it
 
-        e = _arrays.positions(e, np)
-        self._refuse_endless(e.dtype.kind == "f" and (e == inf).any())
-        floor, cycles = self._floor_and_cycles
-        return _arrays.rates(cycles, floor, self.lr_initial, e, np)
+        e = arrays.positions(e, np)
+        self._refuse_endless(infinite=e.dtype.kind == "f" and (e == inf).any())
+        floor, cycles = _floor_and_cycles(self)
+        return arrays.rates(cycles, floor, self.lr_initial, e, np)
 
-    def _refuse_endless(self, endless: bool) -> None:  # noqa: FBT001 - it is all that it is told
-        if endless and self.cycles is None:
+    def _refuse_endless(self, *, infinite: bool) -> None:
+        if infinite and self.cycles is None:
             raise ValueError("e must be finite with cycles=None, got inf; give a number of cycles")
 
     @overload
-    def factor(self, e: float) -> float: ...
+    def factor(self, e: Number) -> float: ...
     @overload
     def factor(self, e: NDArray[Any]) -> NDArray[float64]: ...
     def factor(self, e: Any) -> Any:
@@ -170,7 +163,7 @@ class CosineAnnealing(Parameters):
             e: As in `__call__`, and with the same errors.
 
         Examples:
-            >>> CosineAnnealing(0.1, 10).factor(0)
+            >>> CosineAnnealing(lr_initial=0.1, t_max=10).factor(0)
             1.0
         """
         return self(e) / self.lr_initial
@@ -188,21 +181,19 @@ class CosineAnnealing(Parameters):
             TypeError: until is not a number.
             ValueError: until is out of its range.
         """
-        from cosine_callbacks._schedule import plot as _plot  # noqa: PLC0415 - the core draws nothing
+        from cosine_callbacks._schedule import plot  # noqa: PLC0415 - the core draws nothing
 
-        cycles = self._floor_and_cycles[1]
+        _, cycles = _floor_and_cycles(self)
         if until is None:
             until = cycles.horizon(endless=self.cycles is None)
-        else:
-            until = whole("until", until)
-        return _plot.draw(self, cycles, until, ax)
+        return plot.draw(self, cycles, as_int("until", until), ax)
 
-    def to_dict(self) -> dict[str, int | float | None]:
+    def to_dict(self) -> ParametersDict:
         """Return the constructor's arguments as given, in plain JSON types."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return cast("ParametersDict", {f.name: getattr(self, f.name) for f in fields(self)})
 
     @classmethod
-    def from_dict(cls, parameters: Mapping[str, Any]) -> Self:
+    def from_dict(cls, parameters: ParametersDict) -> Self:
         """Return the schedule of `to_dict`; missing optional keys take their defaults.
 
         Raises:
@@ -212,18 +203,26 @@ class CosineAnnealing(Parameters):
         return cls(**parameters)
 
 
-# Of plain numbers alone: True would be the same key as 1, and an array has no hash.
-_known = lru_cache(CosineAnnealing)
+@lru_cache
+def _floor_and_cycles(schedule: CosineAnnealing) -> tuple[float, Cycles]:
+    # Not an attribute: what restores a schedule by its `__dict__` must find parameters alone.
+    return floor_under(schedule, schedule.lr_initial), lay_out(schedule)
+
+
+# Cache plain numbers only: True and 1 are one key, and arrays are unhashable.
+_cached_schedule = lru_cache(CosineAnnealing)
 
 
 @overload
-def cosine_annealing(e: float, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> float: ...
+def cosine_annealing(e: Number, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> float: ...
 @overload
 def cosine_annealing(
     e: NDArray[Any], *, lr_initial: float, lr_min: float = 0.0, t_max: int
 ) -> NDArray[float64]: ...
 def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> Any:
     """Return LR_min + 1/2 (LR_initial - LR_min) (1 + cos(pi e / T_max)), e clamped to [0, T_max].
+
+    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 
     Args:
         e: 0-based position, in the unit of t_max: a number, or an integer or float NumPy array.
@@ -238,11 +237,10 @@ def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: i
         TypeError: An argument is not a number.
         ValueError: An argument is out of its range, or a number e is nan.
 
-    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
-
     Examples:
         >>> round(cosine_annealing(5, lr_initial=0.1, lr_min=0.001, t_max=10), 12)
         0.0505
     """
-    usual = type(lr_initial) is type(lr_min) is float and type(t_max) is int
-    return (_known if usual else CosineAnnealing)(lr_initial, t_max, lr_min)(e)
+    plain = type(lr_initial) is type(lr_min) is float and type(t_max) is int
+    schedule = _cached_schedule if plain else CosineAnnealing
+    return schedule(lr_initial=lr_initial, t_max=t_max, lr_min=lr_min)(e)

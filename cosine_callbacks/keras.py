@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
-from functools import lru_cache
 from typing import Any
 
-from cosine_callbacks._schedule.arrays import Ops, mixes, weights
 from cosine_callbacks._fit.callback import FitCallback
+from cosine_callbacks._schedule.arrays import heights, interpolate
+from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.extras import required
-from cosine_callbacks._schedule.validation import real, show, whole
+from cosine_callbacks._schedule.graph_ops import graph_ops
+from cosine_callbacks._schedule.keywords import explain_unknown_arguments
+from cosine_callbacks._schedule.parameters import call_text, floor_under, given, select
+from cosine_callbacks._schedule.validation import FLOAT32_POSITIVE, as_float, as_int, short_repr
 from cosine_callbacks.formula import CosineAnnealing
 
 with required("keras", "keras"):
@@ -25,58 +27,7 @@ LAST_STEP = 2**31 - 1
 NAME = r"[A-Za-z0-9.][A-Za-z0-9_.>-]{0,199}"
 
 
-@lru_cache
-def _table(entries: tuple[int, ...], dtype: str) -> Any:
-    # NumPy arrays are safe to keep; a backend's tensor would belong to the trace that made it.
-    return np.asarray(entries, dtype)
-
-
-@lru_cache
-def _powers(base: float, count: int, dtype: str) -> tuple[int, Any, Any]:
-    # Two short tables in place of a long one: base**i is low[i % side] * high[i // side].
-    side = math.isqrt(count - 1) + 1
-    i = np.arange(side, dtype="float64")
-    return side, (base**i).astype(dtype), (base ** (side * i)).astype(dtype)
-
-
-@lru_cache
-def _graph_ops(rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
-    """Return the operations on tensors; positions and rates each keep the dtype given here.
-
-    Args:
-        rate_dtype: Of rates and weights.
-        position_dtype: Of positions.
-        cycles: How many there are: so many powers are needed at most.
-    """
-
-    def tensor(value: Any) -> Any:
-        # Left to Keras, a number becomes floatx, which may be bfloat16.
-        if isinstance(value, float) and keras.config.floatx() != rate_dtype:
-            return ops.convert_to_tensor(value, rate_dtype)
-        return value
-
-    def where(condition: Any, then: Any, otherwise: Any) -> Any:
-        return ops.where(condition, tensor(then), tensor(otherwise))
-
-    def clip(i: Any, high: int) -> Any:
-        return ops.clip(i, 0, high)
-
-    def real(number: Any) -> Any:
-        return float(number) if isinstance(number, int) else ops.cast(number, rate_dtype)
-
-    def cycle(ends: tuple[int, ...], e: Any) -> tuple[Any, Any, Any]:
-        bounds = ops.convert_to_tensor(_table((0, *ends), position_dtype))
-        begun = ops.cast(ops.less_equal(bounds[:-1], ops.expand_dims(e, -1)), position_dtype)
-        start, end = (ops.max(each * begun, axis=-1) for each in (bounds[:-1], bounds[1:]))
-        return ops.sum(begun, axis=-1) - 1, start, end
-
-    def power(base: float, i: Any) -> Any:
-        side, low, high = _powers(base, cycles, rate_dtype)
-        return ops.take(low, i % side) * ops.take(high, i // side)
-
-    return Ops(ops.sin, where, clip, real, cycle, power, np.dtype(rate_dtype).type)
-
-
+@explain_unknown_arguments
 @keras.saving.register_keras_serializable(package="cosine_callbacks")
 class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Cosine annealing as a schedule: pass it to an optimizer as its `learning_rate`.
@@ -97,16 +48,16 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         t_max: Position, in updates or epochs, at which the rate has reached the floor, warmup
             included; with several cycles the length of the first. int in [1, 2**31 - 1].
         lr_min: The floor as a rate, in [0, lr_initial].
-        lr_min_ratio: The floor as a part of lr_initial, in [0, 1]; instead of lr_min.
+        lr_min_ratio: The floor as a fraction of lr_initial, in [0, 1]; instead of lr_min.
         steps_per_epoch: Batches per epoch as `fit` counts them, whatever the accumulation, int in
             [1, 2**31 - 1]: t_max and warmup then count epochs. None: they count updates.
         gradient_accumulation_steps: Batches per update, int in [1, 2**31 - 1]; must equal the
             optimizer's, for Keras gives a schedule the number of batches. Not used with
             steps_per_epoch.
-        warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a part of the
-            first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
-        warmup_start_ratio: Rate at e=0 as a part of lr_initial, in [0, 1]; may lie below the floor.
-            None is 1 / (warmup + 1).
+        warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle
+            in (0, 1), rounded to the nearest unit. At least one unit is left for the cosine.
+        warmup_start_ratio: Rate at e=0 as a fraction of lr_initial, in [0, 1]; may lie below the
+            floor. None is 1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever. Cycles
             that would end beyond 2**31 - 1 are left out, and the last one holds its floor.
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
@@ -120,7 +71,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     Examples:
         >>> import keras
         >>> from cosine_callbacks.keras import CosineAnnealingSchedule
-        >>> schedule = CosineAnnealingSchedule(0.1, 10, 0.01)
+        >>> schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10, lr_min=0.01)
         >>> optimizer = keras.optimizers.SGD(schedule)
         >>> [round(float(schedule(step)), 6) for step in (0, 5, 10, 99)]
         [0.1, 0.055, 0.01, 0.01]
@@ -128,10 +79,10 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(  # noqa: PLR0913 - the parameters of the schedule
         self,
+        *,
         lr_initial: float,
         t_max: int,
         lr_min: float = 0.0,
-        *,
         lr_min_ratio: float | None = None,
         steps_per_epoch: int | None = None,
         gradient_accumulation_steps: int = 1,
@@ -142,36 +93,38 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         peak_decay: float = 1.0,
         name: str = "CosineAnnealingSchedule",
     ) -> None:
-        """Check the arguments and lay out the cycles; the class explains each of them."""
-        self._curve = CosineAnnealing(
-            lr_initial,
-            whole("t_max", t_max, 1, LAST_STEP),
-            lr_min,
-            lr_min_ratio=lr_min_ratio,
-            warmup=warmup,
-            warmup_start_ratio=warmup_start_ratio,
-            cycles=cycles,
-            t_mult=t_mult,
-            peak_decay=peak_decay,
-        )
-        peak = real("lr_initial", self._curve.lr_initial, "(0, 3.4e38]")
-        self._floor_and_peak = self._curve.floor(peak), peak
-        self._cycles = self._curve.layout(last=LAST_STEP)
-        self._accumulation = whole(
+        as_int("t_max", t_max, 1, LAST_STEP)
+        self._schedule = CosineAnnealing(**select(locals()))
+        peak = as_float("lr_initial", self._schedule.lr_initial, FLOAT32_POSITIVE)
+        self._floor_and_peak = floor_under(self._schedule, peak), peak
+        self._cycles = lay_out(self._schedule, last=LAST_STEP)
+        self._accumulation = as_int(
             "gradient_accumulation_steps", gradient_accumulation_steps, 1, LAST_STEP
         )
         self._steps_per_epoch = steps_per_epoch
         if steps_per_epoch is not None:
-            self._steps_per_epoch = whole("steps_per_epoch", steps_per_epoch, 1, LAST_STEP)
+            self._steps_per_epoch = as_int("steps_per_epoch", steps_per_epoch, 1, LAST_STEP)
         self._unit = self._steps_per_epoch or self._accumulation
-        # As TensorFlow has it: else only the compiled step would tell.
+        # TensorFlow's rule for scope names; otherwise the error comes from inside the compiled
+        # step.
         if not (isinstance(name, str) and re.fullmatch(NAME, name)):
-            kind = ValueError if isinstance(name, str) else TypeError
-            raise kind(
-                f"name must be at most 200 letters, digits, '_', '.', '-' and '>' and begin with a "
-                f"letter, digit or '.', got {show(name)}; give such a name"
+            error = ValueError if isinstance(name, str) else TypeError
+            raise error(
+                "name must be 1 to 200 letters, digits, '_', '.', '-' and '>' and begin with a "
+                f"letter, digit or '.', got {short_repr(name)}"
             )
-        self.name = str.__str__(name)
+        self.name = name
+
+    def __repr__(self) -> str:
+        """Return the call that builds an equal schedule, defaults left out."""
+        arguments = given(self._schedule)
+        if self._steps_per_epoch is not None:
+            arguments["steps_per_epoch"] = self._steps_per_epoch
+        if self._accumulation != 1:
+            arguments["gradient_accumulation_steps"] = self._accumulation
+        if self.name != "CosineAnnealingSchedule":
+            arguments["name"] = self.name
+        return call_text(self, arguments)
 
     def __call__(self, step: Any = None) -> Any:
         """Return the rate at this step.
@@ -195,31 +148,58 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             if position not in ("int32", "int64"):
                 position, step = "int32", ops.cast(step, "int32")
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
-            graph = _graph_ops(dtype, position, len(self._cycles.ends))
+            own = graph_ops(keras, np, dtype, position, len(self._cycles.ends))
             e = step // self._unit if self._unit > 1 else step
-            w, on = weights(self._cycles, e, graph)
-            # As tensors hold them: the difference of the doubles could lift a rate over the peak.
-            held = keras.backend.standardize_dtype(w.dtype)
-            floor, peak = (float(np.asarray(rate, held)) for rate in self._floor_and_peak)
-            return mixes(floor * on, peak, w, graph)
+            height, floor_scale = heights(self._cycles, e, own)
+            # Rounded as tensors are: a difference of doubles could lift a rate over the peak.
+            dtype = keras.backend.standardize_dtype(height.dtype)
+            floor, peak = (float(np.asarray(rate, dtype)) for rate in self._floor_and_peak)
+            return interpolate(floor * floor_scale, peak, height, own)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments, in plain JSON types."""
         return {
-            **self._curve.to_dict(),
+            **self._schedule.to_dict(),
             "steps_per_epoch": self._steps_per_epoch,
             "gradient_accumulation_steps": self._accumulation,
             "name": self.name,
         }
 
 
+@explain_unknown_arguments
 class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
     """Cosine annealing of the optimizer's rate in Keras 3 `fit`, per epoch or per update.
 
     The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run;
     `initial_epoch`, BackupAndRestore and a second fit follow the curve of their epoch, and the log
-    of each epoch holds the `learning_rate` last used. The arguments are explained at `__init__`.
-    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
+    of each epoch holds the `learning_rate` last used. Source: SGDR, Loshchilov & Hutter,
+    arXiv:1608.03983.
+
+    Args:
+        t_max: Position, in units of interval, at which the rate has reached the floor, warmup
+            included; with several cycles the length of the first. An int >= 1, a fraction of the
+            planned run in (0, 1], or None for the whole of it.
+        lr_min: The floor as a rate, in [0, lr_initial].
+        lr_initial: The peak rate, > 0; None takes each optimizer's own rate.
+        lr_min_ratio: The floor as a fraction of each optimizer's lr_initial, in [0, 1]; instead of
+            lr_min.
+        interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
+            weights: with gradient accumulation over n batches, n batches.
+        warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
+            (0, 1), rounded to whole units: 0.05 of 10 is none. At least one unit is left for the
+            cosine.
+        warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
+            None is 1 / (warmup + 1).
+        cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.
+        t_mult: Each cycle is this many times as long as the one before, int >= 1.
+        peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
+
+    Raises:
+        TypeError: An argument is not a number (bool, str, None where a number is needed, list).
+        ValueError: An argument is out of its range, not finite, or contradicts another one. From
+            `fit`, before anything is written: an optimizer that holds a schedule or has rate 0, a
+            floor above its rate, two of these callbacks on one optimizer, or a run whose planned
+            length is needed but unknown.
 
     Examples:
         >>> import keras

@@ -1,14 +1,56 @@
-"""The callback over `lightning.pytorch.Callback`."""
+"""The callback for `lightning.pytorch`."""
 
 from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.keywords import explain_unknown_arguments
 
 with required("lightning.pytorch", "lightning"):
     from lightning.pytorch import Callback
 
-from cosine_callbacks._trainer.callback import _TrainerCallback
+from cosine_callbacks._trainer.callback import TrainerCallback
 
 __all__ = ["CosineAnnealingCallback"]
 
 
-class CosineAnnealingCallback(_TrainerCallback, Callback):  # noqa: D101 - inherited
-    __doc__ = _TrainerCallback.__doc__
+@explain_unknown_arguments
+class CosineAnnealingCallback(TrainerCallback, Callback):
+    """Anneal the learning rate of a Trainer's optimizers along a cosine.
+
+    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), where e counts finished epochs
+    or optimizer updates. The rate depends on e alone, so a resumed run uses the rates that the
+    uninterrupted one would have used, and after t_max the rate stays at the floor. Each rate is
+    written before anything logs or uses it: the order of the callbacks does not matter.
+
+    The base rates are those of the checkpoint when a run is resumed, as in torch's own schedulers;
+    give `lr_initial` to change them. Groups added during training, and groups whose owner sets
+    their rate, go on from the rate they then have. Source: SGDR, Loshchilov & Hutter,
+    arXiv:1608.03983.
+
+    Args:
+        t_max: Position at which the floor is reached, warmup included: an int in units of
+            `interval`, a fraction of the planned run in (0, 1], or None for the whole of it. With
+            several cycles the length of the first, or with None the cycles fill the run.
+        lr_min: The floor as a rate, >= 0 and at most each group's own rate.
+        lr_initial: Peak rate of every group, > 0; None takes each group's own, where 0 stays 0.
+        lr_min_ratio: The floor as a fraction of each group's peak, in [0, 1]; instead of lr_min.
+        interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
+        warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
+            (0, 1), rounded to whole units: 0.05 of 10 is none.
+        warmup_start_ratio: Rate at e=0 as a fraction of the peak, in [0, 1]; None is
+            1 / (warmup + 1).
+        cycles: Number of cosine cycles (warm restarts), >= 1; None restarts for ever.
+        t_mult: Each cycle is this many times as long as the one before, an int >= 1.
+        peak_decay: Cycle i starts at floor + (peak - floor) * peak_decay**i, in (0, 1].
+        optimizers: Index or indices in `trainer.optimizers` of those to drive; None drives all.
+
+    Raises:
+        TypeError: An argument is of a wrong kind (bool, str, list where a number is needed).
+        ValueError: An argument is out of its range or contradicts another one. From `fit`, before
+            the first batch and with every rate left as it was: an optimizer that does not exist or
+            that something else drives too, a floor above a group's rate, a run whose planned
+            length is needed but unknown, a checkpoint state that is not ours or of a newer version.
+
+    Examples:
+        >>> from cosine_callbacks.lightning import CosineAnnealingCallback
+        >>> CosineAnnealingCallback(t_max=10, lr_min=0.001)
+        CosineAnnealingCallback(t_max=10, lr_min=0.001)
+    """

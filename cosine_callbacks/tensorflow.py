@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cosine_callbacks._fit.callback import FitCallback, legacy
+from cosine_callbacks._fit.callback import FitCallback, is_legacy
 from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.keywords import explain_unknown_arguments
 
 with required("tensorflow", "tensorflow"):
     import tensorflow as tf
@@ -11,13 +12,40 @@ with required("tensorflow", "tensorflow"):
 __all__ = ["CosineAnnealingCallback"]
 
 
+@explain_unknown_arguments
 class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
     """Cosine annealing of the optimizer's rate in `tf.keras` `fit`, per epoch or per update.
 
     The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run;
     `initial_epoch`, BackupAndRestore and a second fit follow the curve of their epoch, and the log
-    of each epoch holds the `learning_rate` last used. The arguments are explained at `__init__`.
-    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
+    of each epoch holds the `learning_rate` last used. Source: SGDR, Loshchilov & Hutter,
+    arXiv:1608.03983.
+
+    Args:
+        t_max: Position, in units of interval, at which the rate has reached the floor, warmup
+            included; with several cycles the length of the first. An int >= 1, a fraction of the
+            planned run in (0, 1], or None for the whole of it.
+        lr_min: The floor as a rate, in [0, lr_initial].
+        lr_initial: The peak rate, > 0; None takes each optimizer's own rate.
+        lr_min_ratio: The floor as a fraction of each optimizer's lr_initial, in [0, 1]; instead of
+            lr_min.
+        interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
+            weights: with gradient accumulation over n batches, n batches.
+        warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
+            (0, 1), rounded to whole units: 0.05 of 10 is none. At least one unit is left for the
+            cosine.
+        warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
+            None is 1 / (warmup + 1).
+        cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.
+        t_mult: Each cycle is this many times as long as the one before, int >= 1.
+        peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
+
+    Raises:
+        TypeError: An argument is not a number (bool, str, None where a number is needed, list).
+        ValueError: An argument is out of its range, not finite, or contradicts another one. From
+            `fit`, before anything is written: an optimizer that holds a schedule or has rate 0, a
+            floor above its rate, two of these callbacks on one optimizer, or a run whose planned
+            length is needed but unknown.
 
     Examples:
         >>> import tensorflow as tf
@@ -33,5 +61,5 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
 
     # `lr` is the name under which the callbacks of tf_keras report it.
     _log_keys = (
-        ("learning_rate", "lr") if legacy(tf.keras.callbacks.Callback) else ("learning_rate",)
+        ("learning_rate", "lr") if is_legacy(tf.keras.callbacks.Callback) else ("learning_rate",)
     )

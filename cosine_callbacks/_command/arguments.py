@@ -7,32 +7,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cosine_callbacks._schedule.extras import required
+from cosine_callbacks._schedule.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jsonargparse import ArgumentParser
 
-PLAN = {
-    "lr_initial": "peak rate, > 0; by default the lr of the config's optimizer, or the lr or "
-    "learning_rate of its model where it has no optimizer",
-    "t_max": "position at which the floor is reached, warmup included: an int, or with a config a "
-    "part of the planned run as a float in (0, 1] or null for the whole of it",
-    "lr_min": "floor as a rate, at most lr_initial (default: 0)",
-    "lr_min_ratio": "floor as a part of lr_initial, in [0, 1]; instead of --lr_min",
+FLAGS = {
+    **{name: parameter.help for name, parameter in PARAMETERS.items()},
     "interval": "what t_max and warmup count: epoch, or step for optimizer updates "
     "(default: epoch)",
-    "warmup": "linear warmup: an int, or a float in (0, 1) as a part of the first cycle "
-    "(default: 0)",
-    "warmup_start_ratio": "first rate as a part of lr_initial (default: 1 / (warmup + 1))",
-    "cycles": "number of cosine cycles; null restarts for ever (default: 1)",
-    "t_mult": "each cycle is this many times as long as the one before (default: 1)",
-    "peak_decay": "each cycle's height is this part of the one before, in (0, 1] (default: 1)",
     "steps_per_epoch": "batches per epoch and process, which no config tells",
 }
 
 
-def parser() -> ArgumentParser:
+def make_parser() -> ArgumentParser:
     """Return the parser of all commands; a mistake is raised as an ArgumentError.
 
     Raises:
@@ -86,5 +76,5 @@ def _add_plan(made: ArgumentParser) -> None:
         help="LightningCLI YAML that has our callback; may be repeated, a later file wins, and the "
         "other arguments win over all files",
     )
-    for name, meaning in PLAN.items():
+    for name, meaning in FLAGS.items():
         made.add_argument(f"--{name}", metavar="VALUE", default=SUPPRESS, help=meaning)

@@ -7,8 +7,8 @@ from functools import partial
 from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._command import log as _rate_log
-from cosine_callbacks._command.diagnosis import Entry, likely, same
+from cosine_callbacks._command.diagnosis import Entry, likely_causes, same_rate
+from cosine_callbacks._command.log import Log, open_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
         ValueError: It is no log of one rate, or its epochs cannot be told from its steps or its
             steps from its epochs.
     """
-    log = _rate_log.read(path, name)
+    log = open_log(path, name)
     if log.unit != plan.interval and plan.updates_per_epoch is None:
         raise ValueError(
             f"steps_per_epoch must tell the {log.unit}s of {path} in {plan.interval}s, got none or "
@@ -47,7 +47,7 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
             return True, f"{path}: {log.name} is as planned{how}; rates compared: {count}"
     some = [*islice(log.entries(), 0, None, 1 + count // KEPT)]
     causes = [
-        likely(plan, sorted({first, *starmap(reading, some)}))
+        likely_causes(plan, sorted({first, *starmap(reading, some)}))
         for first, reading in zip(firsts, readings, strict=True)
     ]
     # Of two readings the one that needs fewer faults.
@@ -57,7 +57,7 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
 
 
 def _first_differences(
-    plan: Plan, log: _rate_log.Log, readings: Sequence[Callable[[int, float], Entry]]
+    plan: Plan, log: Log, readings: Sequence[Callable[[int, float], Entry]]
 ) -> tuple[int, list[Any]]:
     """Return the number of entries, and for each reading the first that is not as planned."""
     count = 0
@@ -66,7 +66,7 @@ def _first_differences(
         for after, reading in enumerate(readings):
             if firsts[after] is None:
                 entry = reading(at, rate)
-                if not same(plan, plan.rate(entry.e), rate):
+                if not same_rate(plan, plan.rate(entry.e), rate):
                     firsts[after] = entry
     return count, firsts
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks._schedule.validation import show
 from cosine_callbacks._command.yaml_file import load
+from cosine_callbacks._schedule.validation import short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,13 +52,13 @@ def find(paths: Sequence[str]) -> Config:
     if tree.get("lr_scheduler") is not None:
         raise ValueError(
             "lr_scheduler must not stand beside our callback, which drives the optimizer, got "
-            f"{show(tree['lr_scheduler'])}; remove one of the two"
+            f"{short_repr(tree['lr_scheduler'])}; remove one of the two"
         )
     arguments = ours[0].get("init_args")
     if not isinstance(arguments, dict | None):
         raise TypeError(
-            f"init_args must map the callback's arguments to values, got {show(arguments)}; give "
-            "name: value"
+            "init_args must map the callback's arguments to values, got "
+            f"{short_repr(arguments)}; give name: value"
         )
     return Config(_mapping(arguments), trainer, _rates(tree))
 

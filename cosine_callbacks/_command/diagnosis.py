@@ -9,7 +9,9 @@ from dataclasses import replace
 from itertools import dropwhile, pairwise, product, takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cosine_callbacks.formula import peak_through, weight
+from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.parameters import floor_under
+from cosine_callbacks.formula import height, peak_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 RELATIVE = 1e-6
 # What is left of the peak at a floor of 0 where others compute it: their cos(pi) is not quite -1.
 ABSOLUTE = 1e-12
-LONGEST = 2**40
+MAX_LENGTH = 2**40
 
 
 class Entry(NamedTuple):
@@ -32,25 +34,25 @@ class Entry(NamedTuple):
     rate: float
 
 
-def same(plan: Plan, a: float, b: float) -> bool:
+def same_rate(plan: Plan, a: float, b: float) -> bool:
     """Say whether two rates are one, as far as logs keep them."""
     return math.isclose(a, b, rel_tol=RELATIVE, abs_tol=ABSOLUTE * plan.peak)
 
 
-def likely(plan: Plan, entries: Sequence[Entry]) -> list[str]:
+def likely_causes(plan: Plan, entries: Sequence[Entry]) -> list[str]:
     """Return the fault, or else the faults, that all the entries show; none if no usual ones do.
 
     Args:
         plan: What the rates should have been.
         entries: Some of the log in order, the first one that differs among them.
     """
-    if all(same(plan, entry.rate, plan.peak) for entry in entries):
+    if all(same_rate(plan, entry.rate, plan.peak) for entry in entries):
         return ["nothing drives the rate, which stays at lr_initial"]
     # The fewest faults come first, and last a changed plan, for it has a number to be fitted.
     tried = product(_plans(plan, entries), _ends(), _moves(plan, entries))
     for (changed, another), (ended, end), (moved, move) in tried:
         faults, curve = [*filter(None, (moved, changed, ended))], end(another)
-        if faults and all(same(plan, curve(move(entry)), entry.rate) for entry in entries):
+        if faults and all(same_rate(plan, curve(move(entry)), entry.rate) for entry in entries):
             return faults
     return []
 
@@ -95,7 +97,7 @@ def _changed(plan: Plan, **changes: Any) -> Plan:
     """Return the plan with other parameters, or itself, which explains nothing, if they clash."""
     with suppress(ValueError):
         parameters = replace(plan.parameters, **changes)
-        return plan._replace(parameters=parameters, cycles=parameters.layout(plan.length or 0))
+        return plan._replace(parameters=parameters, cycles=lay_out(parameters, plan.length or 0))
     return plan
 
 
@@ -105,10 +107,10 @@ def _plans(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Plan]]:
     if plan.cycles.warmup:
         unwarmed = _changed(plan, warmup=0, warmup_start_ratio=None)
         yield "the warmup is missing", unwarmed
-    wrong = [entry for entry in entries if not same(plan, plan.rate(entry.e), entry.rate)]
+    wrong = [entry for entry in entries if not same_rate(plan, plan.rate(entry.e), entry.rate)]
     if len(wrong) > 1:  # one entry alone would fit any number of plans
         highest = max(entries, key=lambda entry: entry.rate)
-        if peak := peak_through(plan.parameters, highest.rate, *weight(plan.cycles, highest.e)):
+        if peak := peak_through(plan.parameters, highest.rate, *height(plan.cycles, highest.e)):
             yield (
                 f"lr_initial is {peak:.6g} instead of {plan.peak:.6g}",
                 _changed(plan, lr_initial=peak),
@@ -124,11 +126,11 @@ def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
     if not falling:
         return ()
     # In the middle, where the cosine is steep, a rate says most about the length.
-    middle = (plan.peak + plan.parameters.floor(plan.peak)) / 2
+    middle = (plan.peak + floor_under(plan.parameters, plan.peak)) / 2
     entry = min(falling, key=lambda entry: abs(entry.rate - middle))
     warmup = plan.parameters.warmup
-    whole = isinstance(warmup, int) or not warmup
-    longest = LONGEST if whole else min(LONGEST, int(entry.e / warmup))
+    fixed = isinstance(warmup, int) or not warmup
+    longest = MAX_LENGTH if fixed else min(MAX_LENGTH, int(entry.e / warmup))
     lengths = range(int(max(entry.e, warmup)) + 1, longest)
 
     def rate(t_max: int) -> float:

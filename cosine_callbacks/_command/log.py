@@ -13,13 +13,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._schedule.extras import required
-from cosine_callbacks._schedule.validation import LAST_POSITION, show
+from cosine_callbacks._schedule.validation import MAX_POSITION, short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from io import TextIOWrapper
 
-LONGEST = 1_000_000
+MAX_CHARACTERS = 1_000_000
 # In CSV files of Keras, in its TensorBoard events, and in logs of tf_keras or of one's own.
 OF_KERAS = "epoch_learning_rate"
 SINGLE = "learning_rate", OF_KERAS, "lr"
@@ -45,7 +45,7 @@ class Log(NamedTuple):
     schedule: bool = False
 
 
-def read(path: str, name: str | None) -> Log:
+def open_log(path: str, name: str | None) -> Log:
     """Open a CSV file of Lightning or Keras, or a TensorBoard event file or a folder of such.
 
     Args:
@@ -74,10 +74,10 @@ def _pick(path: str, names: Iterable[str], wanted: str | None) -> str:
         rates = [n for n in names if n == wanted]
     if len(rates) == 1:
         return rates[0]
-    found = f"several, {show(rates)}; give --column one of them"
+    found = f"several, {short_repr(rates)}; give --column one of them"
     if not rates:
         cure = "give --column one of them" if wanted and names else CURE
-        found = f"{show(names) if names else 'nothing'}; {cure}"
+        found = f"{short_repr(names) if names else 'nothing'}; {cure}"
     raise ValueError(f"{path} must have one rate {wanted or 'lr-* or learning_rate'}, got {found}")
 
 
@@ -86,10 +86,10 @@ def _entry(path: str, place: str, at: Any, rate: Any) -> tuple[int, float]:
         entry = int(at), float(rate)
     except ValueError:
         entry = 0, math.nan
-    if not math.isfinite(entry[1]) or entry[0] > LAST_POSITION:
+    if not math.isfinite(entry[1]) or entry[0] > MAX_POSITION:
         raise ValueError(
-            f"{path} must hold a finite rate at each position below 2**63, got {show(rate)} at "
-            f"{show(at)} in {place}; check the log"
+            f"{path} must hold a finite rate at each position below 2**63, got {short_repr(rate)} "
+            f"at {short_repr(at)} in {place}; check the log"
         )
     return entry
 
@@ -103,8 +103,8 @@ def _cells(path: str) -> Iterator[list[str]]:
 
 
 def _lines(path: str, file: TextIOWrapper) -> Iterator[str]:
-    for line in iter(partial(file.readline, LONGEST), ""):
-        if len(line) == LONGEST:
+    for line in iter(partial(file.readline, MAX_CHARACTERS), ""):
+        if len(line) == MAX_CHARACTERS:
             raise ValueError(f"{path} must be a CSV file, got a line without end; give a log")
         yield line
 
@@ -115,7 +115,8 @@ def _table(path: str, wanted: str | None) -> Log:
     unit = "step" if "step" in header else "epoch"  # Keras counts epochs alone
     if unit not in header:
         raise ValueError(
-            f"{path} must have a column step or epoch, got {show(header)}; give the log of a run"
+            f"{path} must have a column step or epoch, got {short_repr(header)}; give the log of "
+            "a run"
         )
     at, rate = header.index(unit), header.index(name)
 

@@ -7,9 +7,9 @@ import sys
 from argparse import ArgumentError
 from typing import TYPE_CHECKING
 
-from cosine_callbacks._command import arguments as _arguments
 from cosine_callbacks._command import check, preview
-from cosine_callbacks._command import plan as _plan
+from cosine_callbacks._command.arguments import FLAGS, make_parser
+from cosine_callbacks._command.plan import make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,10 +20,10 @@ def run(arguments: list[str] | None) -> tuple[int, Iterable[str]]:
 
     What the lines need that is missing may be raised by their first one.
     """
-    given = _arguments.parser().parse_args(arguments).as_dict()
+    given = make_parser().parse_args(arguments).as_dict()
     own = given[given["subcommand"]]
-    flags = {name: value for name, value in own.items() if name in _arguments.PLAN}
-    plan = _plan.make(own.get("config", []), flags)
+    flags = {name: value for name, value in own.items() if name in FLAGS}
+    plan = make_plan(own.get("config", []), flags)
     if given["subcommand"] == "check":
         as_planned, line = check.compare(plan, own["log"], own.get("column"))
         return int(not as_planned), [line]
@@ -46,5 +46,3 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - likewise
         return 2
     return status
-
-

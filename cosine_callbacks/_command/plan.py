@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cosine_callbacks._command import config as _config_file
-from cosine_callbacks._schedule.parameters import Cycles, Parameters, optional
+from cosine_callbacks._command import config
 from cosine_callbacks._command.trainer_config import TrainerConfig
-from cosine_callbacks._schedule.validation import CHECKS, checked_interval, read, show
 from cosine_callbacks._command.yaml_file import NULLS
+from cosine_callbacks._schedule.cycles import Cycles, lay_out
+from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters, floor_under, given
+from cosine_callbacks._schedule.validation import as_interval, parse_argument, short_repr
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
     def rate(self, e: int) -> float:
         """Return the planned rate at position e."""
-        return rate(self.cycles, self.parameters.floor(self.peak), self.peak, e)
+        return rate(self.cycles, floor_under(self.parameters, self.peak), self.peak, e)
 
     @property
     def until(self) -> int:
@@ -48,13 +48,14 @@ class Plan(NamedTuple):
 
     def title(self) -> str:
         """Return the parameters that are not at their defaults, and what they count."""
-        peak, comma, others = self.parameters.given().partition(", ")
-        source = f" from {self.source}" if self.configured else ""
+        shown = [f"{name}={value!r}" for name, value in given(self.parameters).items()]
+        if self.configured:
+            shown[0] += f" from {self.source}"
         planned = f"{self.length} " if self.length else ""
-        return f"{peak}{source}{comma}{others}; {planned}{self.interval}s"
+        return f"{', '.join(shown)}; {planned}{self.interval}s"
 
 
-def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
+def make_plan(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
     """Return the plan of these config files; what a flag gives wins over what the files say.
 
     Raises:
@@ -63,14 +64,14 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
         ValueError: A file is not a config with our callback, a value is out of its range or
             contradicts another one, or something is missing.
     """
-    arguments, trainer, rates = _config_file.find(configs) if configs else ({}, {}, {})
-    given = {name: None if text in NULLS else text for name, text in flags.items()}
-    run = TrainerConfig(trainer, given.pop("steps_per_epoch", None))
-    arguments |= given
-    source = "--lr_initial" if "lr_initial" in given else "the callback's init_args"
+    arguments, trainer, rates = config.find(configs) if configs else ({}, {}, {})
+    flagged = {name: None if text in NULLS else text for name, text in flags.items()}
+    run = TrainerConfig(trainer, flagged.pop("steps_per_epoch", None))
+    arguments |= flagged
+    source = "--lr_initial" if "lr_initial" in flagged else "the callback's init_args"
     if arguments.get("lr_initial") is None:
         source, arguments["lr_initial"] = _rate(rates)
-    interval = checked_interval(arguments.pop("interval", "epoch"))
+    interval = as_interval(arguments.pop("interval", "epoch"))
     arguments.pop("optimizers", None)
     parameters = _parameters(arguments)
     length = run.length(interval)
@@ -79,7 +80,7 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
     return Plan(
         parameters=parameters,
         source=source,
-        cycles=parameters.layout(length or 0),
+        cycles=lay_out(parameters, length or 0),
         interval=interval,
         length=length,
         updates_per_epoch=run.updates_per_epoch,
@@ -89,7 +90,8 @@ def make(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
 
 def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
     """Return where the optimizer's rate stands, and the rate."""
-    found = [(place, read(CHECKS["lr_initial"], place, rates[place])) for place in rates]
+    check = PARAMETERS["lr_initial"].check
+    found = [(place, parse_argument(check, place, rates[place])) for place in rates]
     if len({rate for _, rate in found}) == 1:
         return found[0]
     if rates:
@@ -106,14 +108,13 @@ def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
 
 def _parameters(arguments: Mapping[str, Any]) -> Parameters:
     for name in arguments:
-        if name not in CHECKS:
+        if name not in PARAMETERS:
             raise ValueError(
-                f"init_args must hold parameters of the callback, got {show(name)}; "
-                f"give {', '.join(CHECKS)}, interval or optimizers"
+                f"init_args must hold parameters of the callback, got {short_repr(name)}; "
+                f"give {', '.join(PARAMETERS)}, interval or optimizers"
             )
-    unset = {field.name for field in fields(Parameters) if optional(field)}
-    values: dict[str, Any] = {
-        name: None if value is None and name in unset else read(CHECKS[name], name, value)
-        for name, value in arguments.items()
-    }
+    values: dict[str, Any] = {}
+    for name, value in arguments.items():
+        unset = value is None and PARAMETERS[name].optional
+        values[name] = None if unset else parse_argument(PARAMETERS[name].check, name, value)
     return Parameters(**values)

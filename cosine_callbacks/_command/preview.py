@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
-from cosine_callbacks._schedule import plot as _plot
+from cosine_callbacks._schedule import plot
 from cosine_callbacks._schedule.extras import required
 from cosine_callbacks._schedule.parameters import Parameters
 
@@ -38,27 +38,38 @@ class Row(NamedTuple):
 
 def rows(plan: Plan, most: int) -> list[Row]:
     """Return the rows that matter, in order, with the restarts of the run or the first of them."""
-    ends, warmup = plan.cycles.ends, plan.cycles.warmup
-    endless = plan.parameters.cycles is None
-    single = not endless and len(ends) == 1
-    marks = [(0, "start"), ((warmup + ends[0]) // 2, "middle" if single else "middle of cycle 1")]
-    if warmup:
-        marks.append((warmup, "end of warmup"))
+    ends, endless = plan.cycles.ends, plan.parameters.cycles is None
     # Flags alone describe a run as long as the curve; of a config's run the length may be unknown.
     used = plan.length or (0 if endless or plan.configured else ends[-1])
-    restarts = ends if endless else ends[:-1]
-    within = bisect_left(restarts, used or plan.until + 1)
-    marks += [(end, f"restart {i}") for i, end in enumerate(restarts[: min(within, most)], 1)]
-    if within > most or (endless and not used):
-        marks[-1] = (marks[-1][0], f"{marks[-1][1]}, ...")
+    marks = [*_first_marks(plan), *_restart_marks(plan, used, most)]
     if used:
         marks.append((used - 1, "last used"))
     if not endless:
-        marks += [(ends[-1], "t_max" if single else "end"), (ends[-1] + 1, "after")]
-    what: dict[int, list[str]] = {}
-    for e, mark in marks:
-        what.setdefault(e, []).append(mark)
-    return [Row(e, plan.rate(e), ", ".join(what[e])) for e in sorted(what)]
+        marks += [(ends[-1], "t_max" if len(ends) == 1 else "end"), (ends[-1] + 1, "after")]
+    labels: dict[int, list[str]] = {}
+    for e, label in marks:
+        labels.setdefault(e, []).append(label)
+    return [Row(e, plan.rate(e), ", ".join(labels[e])) for e in sorted(labels)]
+
+
+def _first_marks(plan: Plan) -> list[tuple[int, str]]:
+    """Return the marks of the first cycle."""
+    ends, warmup = plan.cycles.ends, plan.cycles.warmup
+    single = plan.parameters.cycles is not None and len(ends) == 1
+    marks = [(0, "start"), ((warmup + ends[0]) // 2, "middle" if single else "middle of cycle 1")]
+    return [*marks, (warmup, "end of warmup")] if warmup else marks
+
+
+def _restart_marks(plan: Plan, used: int, most: int) -> list[tuple[int, str]]:
+    """Return the restarts of the run; the last mark says so where there are more."""
+    endless = plan.parameters.cycles is None
+    restarts = plan.cycles.ends if endless else plan.cycles.ends[:-1]
+    within = bisect_left(restarts, used or plan.until + 1)
+    marks = [(end, f"restart {i}") for i, end in enumerate(restarts[: min(within, most)], 1)]
+    if within > most or (endless and not used):
+        end, label = marks[-1]
+        marks[-1] = end, f"{label}, ..."
+    return marks
 
 
 def picture(plan: Plan, width: int, marker: str) -> str:
@@ -69,14 +80,14 @@ def picture(plan: Plan, width: int, marker: str) -> str:
     """
     with required("plotext", "preview"):
         import plotext as plt  # noqa: PLC0415 - only the terminal needs it
-    at = _plot.samples(plan.cycles, plan.until)
+    at = plot.samples(plan.cycles, plan.until)
     plt.clear_figure()
     plt.plotsize(width, HEIGHT)
-    # As parts of the peak, which may be a rate that plotext cannot scale.
+    # As fractions of the peak, which may be a rate that plotext cannot scale.
     plt.plot(at, [plan.rate(e) / plan.peak for e in at], marker=marker)
     heights = [0.0, 0.25, 0.5, 0.75, 1.0]
     plt.yticks(heights, [f"{plan.peak * height:.3g}" for height in heights])
-    ticks = _plot.ticks(plan.until, max(2, width // 10))
+    ticks = plot.ticks(plan.until, max(2, width // 10))
     plt.xticks(ticks, [str(tick) if plan.until < 10**7 else f"{tick:g}" for tick in ticks])
     plt.ylim(0, 1)
     return "\n".join(map(str.rstrip, plt.uncolorize(plt.build()).splitlines()))
@@ -111,7 +122,7 @@ def save(plan: Plan, path: str) -> None:
         from matplotlib import rc_context  # noqa: PLC0415 - only this file needs it
         from matplotlib.figure import Figure  # noqa: PLC0415 - likewise
     figure = Figure((8, 4), layout="constrained")
-    axes = _plot.draw(plan.rate, plan.cycles, plan.until, _plot.new_axes(figure), plan.interval)
+    axes = plot.draw(plan.rate, plan.cycles, plan.until, plot.new_axes(figure), plan.interval)
     axes.set_title("\n".join(textwrap.wrap(plan.title(), WIDTH)), fontsize="small")
     # No date, no random ids, no outlines of a font: the same curve is the same file.
     metadata = {"Date": None, "Creator": None} if path.endswith(".svg") else {}

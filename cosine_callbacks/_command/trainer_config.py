@@ -7,16 +7,23 @@ from functools import partial, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
+from cosine_callbacks._schedule.validation import (
+    UNIT,
+    UNIT_WITHOUT_0,
+    as_int,
+    as_int_or_fraction,
+    parse_argument,
+    short_repr,
+)
 from cosine_callbacks._trainer.run_length import run_length, unlimited
-from cosine_callbacks._schedule.validation import read, show, whole, whole_or_part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LIMIT = partial(whole, low=-1)  # -1 is none
-_EPOCH = partial(whole, low=0)
-_PART = partial(whole_or_part, low=1, parts="(0, 1]")
-_PART_OR_NONE = partial(whole_or_part, low=0, parts="[0, 1]")
+_LIMIT = partial(as_int, low=-1)  # -1 is none
+_EPOCH = partial(as_int, low=0)
+_BATCHES = partial(as_int_or_fraction, low=1, fractions=UNIT_WITHOUT_0)
+_BATCHES_OR_NONE = partial(as_int_or_fraction, low=0, fractions=UNIT)
 
 
 class TrainerConfig:
@@ -31,27 +38,26 @@ class TrainerConfig:
 
         def argument(name: str, check: Any, default: Any) -> Any:
             value = trainer.get(name)
-            return default if value is None else read(check, f"trainer.{name}", value)
+            return default if value is None else parse_argument(check, f"trainer.{name}", value)
 
         self._epochs = argument("max_epochs", _LIMIT, -1)
         self._steps = argument("max_steps", _LIMIT, -1)
-        accumulation = argument("accumulate_grad_batches", whole, 1)
-        limit = argument("overfit_batches", _PART_OR_NONE, 0) or argument(
-            "limit_train_batches", _PART, 1.0
-        )
+        accumulation = argument("accumulate_grad_batches", as_int, 1)
+        limit = argument("overfit_batches", _BATCHES_OR_NONE, 0)
+        limit = limit or argument("limit_train_batches", _BATCHES, 1.0)
         if trainer.get("fast_dev_run") not in (None, "false", "False", "0"):
             raise ValueError(
-                f"trainer.fast_dev_run must be false, got {show(trainer['fast_dev_run'])}; preview "
-                "the run that is meant"
+                "trainer.fast_dev_run must be false, got "
+                f"{short_repr(trainer['fast_dev_run'])}; preview the run that is meant"
             )
         scheduling = [*map(_scheduling, trainer.get("callbacks", []))]
         self._accumulation = reduce(or_, scheduling, {0: accumulation})
         self._batches, self.updates_per_epoch = math.inf, None
         if steps_per_epoch is not None:
-            batches = read(whole, "steps_per_epoch", steps_per_epoch)
+            batches = parse_argument(as_int, "steps_per_epoch", steps_per_epoch)
             # As Lightning limits them.
             limit = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
-            self._batches = whole("trainer.limit_train_batches times steps_per_epoch", limit)
+            self._batches = as_int("trainer.limit_train_batches times steps_per_epoch", limit)
             if not any(scheduling):
                 self.updates_per_epoch = math.ceil(self._batches / accumulation)
 
@@ -81,7 +87,10 @@ def _scheduling(callback: Mapping[str, Any]) -> dict[int, int]:
     table = arguments.get("scheduling") if isinstance(arguments, dict) else None
     if not isinstance(table, dict):
         raise TypeError(
-            f"scheduling must map epochs to a number of batches, got {show(table)}; give "
+            f"scheduling must map epochs to a number of batches, got {short_repr(table)}; give "
             "epoch: batches"
         )
-    return {read(_EPOCH, "scheduling", key): read(whole, "scheduling", table[key]) for key in table}
+    return {
+        parse_argument(_EPOCH, "scheduling", epoch): parse_argument(as_int, "scheduling", batches)
+        for epoch, batches in table.items()
+    }

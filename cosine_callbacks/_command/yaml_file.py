@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LONGEST, DEEPEST, MOST = 1_000_000, 50, 20_000
+MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES = 1_000_000, 50, 20_000
 NULLS = "null", "Null", "NULL", "~", ""
 
 
@@ -28,9 +28,9 @@ def load(path: str) -> dict[str, Any]:
 
     try:
         with Path(path).open(encoding="utf-8") as file:
-            text = file.read(LONGEST + 1)
-        if len(text) > LONGEST:
-            raise _more(path, f"{LONGEST} characters")
+            text = file.read(MAX_CHARACTERS + 1)
+        if len(text) > MAX_CHARACTERS:
+            raise _more(path, f"{MAX_CHARACTERS} characters")
         depth = values = 0
         for event in yaml.parse(text, Loader=yaml.BaseLoader):  # `compose` would go on to the end
             depth += isinstance(event, yaml.CollectionStartEvent)
@@ -48,10 +48,10 @@ def load(path: str) -> dict[str, Any]:
 
 
 def _limit(path: str, depth: int, values: int) -> None:
-    if depth > DEEPEST:
-        raise _more(path, f"{DEEPEST} levels")
-    if values > MOST:
-        raise _more(path, f"{MOST} values, aliases written out")
+    if depth > MAX_DEPTH:
+        raise _more(path, f"{MAX_DEPTH} levels")
+    if values > MAX_VALUES:
+        raise _more(path, f"{MAX_VALUES} values, aliases written out")
 
 
 def _more(path: str, most: str) -> ValueError:

@@ -1,4 +1,4 @@
-"""What the Keras-style callback must know of optimizers: their rates, and what it left in them."""
+"""What a fit callback must know of optimizers: their rates, and what it wrote into them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,43 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Left:
-    """What a callback left behind in an optimizer: its base rate and the last rates written.
+class Record:
+    """What is known of an optimizer: who drives it, its base rate, the rates last written.
 
-    Two of them: on JAX the last write is undone where its batch fails or does not exist.
+    Two rates: on JAX the last write is undone where its batch fails or does not exist. The
+    callback is a weak reference, or it and the optimizer would keep each other alive.
     """
 
-    base: float
-    rates: tuple[float, ...] = ()
+    base: float | None = None
+    written: tuple[float, ...] = ()
+    callback: ReferenceType[Any] | None = None
 
 
 # Kept with the optimizer, not with the callback: another callback on it finds the same base.
-LEFT: WeakKeyDictionary[Any, Left] = WeakKeyDictionary()
+RECORDS: WeakKeyDictionary[Any, Record] = WeakKeyDictionary()
 
 
-# Which callback drives an optimizer, or did last; weak, or the two would keep each other alive.
-DRIVERS: WeakKeyDictionary[Any, ReferenceType[Any]] = WeakKeyDictionary()
+def record_of(optimizer: Any) -> Record:
+    """Return the record of this optimizer, an empty one if there is none yet."""
+    return RECORDS.setdefault(optimizer, Record())
 
 
-def claim(optimizer: Any, callback: Any) -> None:
+def register(optimizer: Any, callback: Any) -> None:
     """Let the callback drive this optimizer; ValueError if another one does in the same fit."""
-    driver = DRIVERS.get(optimizer)
-    other = None if driver is None else driver()
+    record = record_of(optimizer)
+    other = None if record.callback is None else record.callback()
     # A fit hands the same dict to all of its callbacks.
     same_fit = bool(callback.params) and getattr(other, "params", None) is callback.params
     if same_fit and other is not callback:
         raise ValueError(
-            f"callbacks must hold one CosineAnnealingCallback for {called(optimizer)}, got two; "
+            f"callbacks must hold one CosineAnnealingCallback for {name_of(optimizer)}, got two; "
             "remove one of them"
         )
-    DRIVERS[optimizer] = ref(callback)
+    record.callback = ref(callback)
 
 
-class Found(NamedTuple):
-    """An optimizer as found before training; rate is None where it holds a schedule or function."""
+class Snapshot(NamedTuple):
+    """An optimizer before training; rate is None where it holds a schedule or a function."""
 
     rate: float | None
     base: float | None
@@ -62,7 +65,7 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
     return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
-def fixed(optimizer: Any) -> bool:
+def has_schedule(optimizer: Any) -> bool:
     """Say whether the optimizer holds a schedule or a function instead of a rate."""
     # No public attribute tells it everywhere: some getters call the function, some setters
     # replace it. Legacy optimizers keep it in `_hyper`, all others as `_learning_rate`.
@@ -70,35 +73,35 @@ def fixed(optimizer: Any) -> bool:
     return callable(held.get("learning_rate", held.get("_learning_rate")))
 
 
-def called(optimizer: Any) -> str:
+def name_of(optimizer: Any) -> str:
     """Return the optimizer's name; legacy ones show none."""
     return str(getattr(optimizer, "name", type(optimizer).__name__))
 
 
-def plain(value: Any) -> Any:
+def value_of(variable: Any) -> Any:
     """Return the scalar that a variable holds: `float` refuses one that TensorFlow mirrors."""
     # Keras' `numpy()` copies what this gives, which on JAX takes twice as long.
-    return value.__array__()[()] if hasattr(value, "__array__") else value
+    return variable.__array__()[()] if hasattr(variable, "__array__") else variable
 
 
-def read(optimizer: Any) -> float:
+def read_rate(optimizer: Any) -> float:
     """Return the optimizer's rate as the shortest decimal that names it.
 
     float32 0.7 lies below 0.7: taken at full length, lr_min=0.7 would lie above it.
     """
-    return float(str(plain(optimizer.learning_rate)))
+    return float(str(value_of(optimizer.learning_rate)))
 
 
-def holds(optimizer: Any, rates: Iterable[float]) -> bool:
+def has_rate(optimizer: Any, rates: Iterable[float]) -> bool:
     """Say whether the optimizer's rate is one of these, rounded as its variable rounds."""
-    rate = plain(optimizer.learning_rate)
+    rate = value_of(optimizer.learning_rate)
     return any(rate == type(rate)(each) for each in rates)
 
 
-def find(optimizer: Any) -> Found:
-    """Note the optimizer's rate, and the base that a callback remembers for it."""
-    if optimizer is None or fixed(optimizer):
-        return Found(None, None, trained=False)
-    rate, left = read(optimizer), LEFT.get(optimizer)
-    base = left.base if left is not None and holds(optimizer, left.rates) else None
-    return Found(rate, base, trained=bool(optimizer.iterations > 0))
+def snapshot(optimizer: Any) -> Snapshot:
+    """Note the optimizer's rate, and the base that is remembered for it."""
+    if optimizer is None or has_schedule(optimizer):
+        return Snapshot(None, None, trained=False)
+    record = record_of(optimizer)
+    base = record.base if has_rate(optimizer, record.written) else None
+    return Snapshot(read_rate(optimizer), base, trained=bool(optimizer.iterations > 0))

@@ -1,4 +1,4 @@
-"""The one error for a framework that is not installed."""
+"""The one error for a package that is not installed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def required(framework: str, extra: str) -> Iterator[None]:
-    """Say which extra to install where the framework itself is missing.
+def required(package: str, extra: str) -> Iterator[None]:
+    """Name the extra to install where the package itself is missing.
 
-    An import that fails inside an installed framework surfaces as it is.
+    An import that fails inside an installed package raises its own error.
 
     Raises:
-        ModuleNotFoundError: The framework's own top-level package is not installed.
+        ModuleNotFoundError: The top-level package is not installed.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name != framework.partition(".")[0]:
+        if error.name != package.partition(".")[0]:
             raise
         raise ModuleNotFoundError(
-            f"{framework} is not installed; run: pip install 'cosine-callbacks[{extra}]'",
+            f"{package} is not installed; run: pip install 'cosine-callbacks[{extra}]'",
             name=error.name,
         ) from error

@@ -1,70 +1,141 @@
-"""The parameters of the schedule: their validation, and the cycles they lay out in whole units."""
+"""The parameters of the schedule: one table of what is known of each, and the rules across them."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from dataclasses import KW_ONLY, Field, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
-from cosine_callbacks._schedule.validation import CHECKS, LAST_POSITION, show
+from cosine_callbacks._schedule.cycles import MAX_FILLED, lay_out
+from cosine_callbacks._schedule.validation import (
+    NON_NEGATIVE,
+    POSITIVE,
+    UNIT,
+    UNIT_WITHOUT_0,
+    UNIT_WITHOUT_1,
+    as_float,
+    as_int,
+    as_int_or_fraction,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-# A table of this many ends takes a few megabytes and milliseconds; nobody restarts more often.
-MOST_FILLED = 100_000
+    from collections.abc import Callable, Mapping
 
 
-# An import pays for every method that `dataclass` writes: none here or below without a caller.
-@dataclass(eq=False, repr=False)
-class Cycles:
-    """Cycles laid out in whole units: where each ends, and how the first one warms up.
+class Parameter(NamedTuple):
+    """What is known of a parameter besides its type and default.
 
-    `ends` is a `range` where all cycles are equally long: then no table is needed, however many.
-    What `ends` and `warmup` say at every update is kept beside them: its `first` and last entry
-    (`end`), and `rest`, what the warmup leaves of the first cycle.
+    Attributes:
+        check: Returns a value as a plain number, or refuses it by the name that it is given.
+        help: What the command says of it.
+        optional: Whether None is one of its values.
+        saved: Whether a checkpoint holds it as given.
+        elsewhere: What other libraries call it.
     """
 
-    ends: Sequence[int]
-    first: int
-    end: int
-    warmup: int
-    rest: float
-    warmup_start: float
-    peak_decay: float
-
-    def find(self, e: float) -> tuple[int, float, float]:
-        """Return the cycle in which e in [0, end] lies, what is left of it there, and its span."""
-        if isinstance(self.ends, range):
-            i = int(min(e // self.first, len(self.ends) - 1))
-            left = self.first - e % self.first if e < self.end else 0
-            return i, left, float(self.first) if i else self.rest
-        i = bisect_right(self.ends, e, hi=len(self.ends) - 1)
-        return i, self.ends[i] - e, float(self.ends[i] - self.ends[i - 1]) if i else self.rest
-
-    def horizon(self, *, endless: bool) -> int:
-        """Return a position by which everything is seen: a little after the end, or 3 cycles."""
-        return self.ends[:3][-1] if endless else self.end + self.end // 10
+    check: Callable[[str, Any], int | float]
+    help: str
+    optional: bool = False
+    saved: bool = False
+    elsewhere: tuple[str, ...] = ()
 
 
-def optional(field: Field[Any]) -> bool:
-    """Say whether None is a value of this field."""
-    return "None" in str(field.type)
+PARAMETERS = {
+    "lr_initial": Parameter(
+        partial(as_float, within=POSITIVE),
+        "peak rate, > 0; by default the lr of the config's optimizer, or the lr or learning_rate "
+        "of its model where it has no optimizer",
+        optional=True,
+        elsewhere=(
+            *("lr", "learning_rate", "base_lr", "max_lr", "lr_max", "initial_lr", "peak_lr"),
+            *("initial_learning_rate", "warmup_target", "init_value", "peak_value"),
+        ),
+    ),
+    "t_max": Parameter(
+        partial(as_int_or_fraction, low=1, fractions=UNIT_WITHOUT_0),
+        "position at which the floor is reached, warmup included: an int, or with a config a "
+        "fraction of the planned run in (0, 1], or null for the whole of it",
+        optional=True,
+        elsewhere=(
+            *("T_max", "T_0", "t_initial", "decay_steps", "first_decay_steps", "total_steps"),
+            *("max_steps", "max_epochs", "num_training_steps", "max_iters"),
+        ),
+    ),
+    "lr_min": Parameter(
+        partial(as_float, within=NON_NEGATIVE),
+        "floor as a rate, at most lr_initial (default: 0)",
+        elsewhere=("eta_min", "min_lr", "end_lr", "lr_end", "end_value", "minimum_lr"),
+    ),
+    "lr_min_ratio": Parameter(
+        partial(as_float, within=UNIT),
+        "floor as a fraction of lr_initial, in [0, 1]; instead of --lr_min",
+        optional=True,
+        elsewhere=("alpha", "min_lr_rate", "min_lr_ratio", "eta_min_ratio", "alpha_f"),
+    ),
+    "warmup": Parameter(
+        partial(as_int_or_fraction, low=0, fractions=UNIT_WITHOUT_1),
+        "linear warmup: an int, or a fraction of the first cycle in (0, 1) (default: 0)",
+        saved=True,
+        elsewhere=(
+            *("warmup_steps", "warmup_epochs", "warmup_t", "warmup_iters", "warmup_ratio"),
+            *("num_warmup_steps", "t_warmup"),
+        ),
+    ),
+    "warmup_start_ratio": Parameter(
+        partial(as_float, within=UNIT),
+        "first rate as a fraction of lr_initial (default: 1 / (warmup + 1))",
+        optional=True,
+        saved=True,
+        elsewhere=("warmup_start_lr", "warmup_lr_init", "warmup_init_lr", "start_factor"),
+    ),
+    "cycles": Parameter(
+        as_int,
+        "number of cosine cycles; null restarts for ever (default: 1)",
+        optional=True,
+        saved=True,
+        elsewhere=("num_cycles", "cycle_limit", "n_cycles"),
+    ),
+    "t_mult": Parameter(
+        as_int,
+        "each cycle is this many times as long as the one before (default: 1)",
+        saved=True,
+        elsewhere=("T_mult", "t_mul", "cycle_mul", "cycle_mult"),
+    ),
+    "peak_decay": Parameter(
+        partial(as_float, within=UNIT_WITHOUT_0),
+        "height of each cycle as a fraction of that of the one before, in (0, 1] (default: 1)",
+        saved=True,
+        elsewhere=("m_mul", "gamma", "cycle_decay"),
+    ),
+}
+SAVED = [name for name, parameter in PARAMETERS.items() if parameter.saved]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+class ParametersDict(TypedDict):
+    """The parameters of `CosineAnnealing` by name, so that type checkers know `to_dict`."""
+
+    lr_initial: float
+    t_max: int
+    lr_min: NotRequired[float]
+    lr_min_ratio: NotRequired[float | None]
+    warmup: NotRequired[int | float]
+    warmup_start_ratio: NotRequired[float | None]
+    cycles: NotRequired[int | None]
+    t_mult: NotRequired[int]
+    peak_decay: NotRequired[float]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Parameters:
-    """All parameters of the schedule as a callback takes them: what only a trainer knows is None.
+    """All parameters as a callback takes them: what only a trainer knows is None.
 
-    `lr_initial=None` is each param group's own rate; `t_max=None` the whole planned run and a float
-    in (0, 1] that part of it. `CosineAnnealing` documents the others.
+    `lr_initial=None` is each param group's own rate, `t_max=None` the whole planned run and a float
+    in (0, 1] that fraction of it. `CosineAnnealing` documents the others.
     """
 
     lr_initial: float | None = None
     t_max: int | float | None = None
     lr_min: float = 0.0
-    _: KW_ONLY
     lr_min_ratio: float | None = None
     warmup: int | float = 0
     warmup_start_ratio: float | None = None
@@ -73,109 +144,67 @@ class Parameters:
     peak_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        """Validate, and store plain ints and floats."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None or not optional(field):
-                object.__setattr__(self, field.name, CHECKS[field.name](field.name, value))
+        """Check each value and the rules across them, and store plain ints and floats."""
+        for name, parameter in PARAMETERS.items():
+            value = getattr(self, name)
+            if value is not None or not parameter.optional:
+                object.__setattr__(self, name, parameter.check(name, value))
         if self.lr_min and self.lr_min_ratio is not None:
             raise ValueError(
-                f"lr_min and lr_min_ratio both give the floor, got lr_min={self.lr_min} and "
-                f"lr_min_ratio={self.lr_min_ratio}; give one of the two"
+                f"lr_min and lr_min_ratio both set the floor, got lr_min={self.lr_min} and "
+                f"lr_min_ratio={self.lr_min_ratio}; give only one of them"
             )
         if self.warmup_start_ratio is not None and not self.warmup:
             raise ValueError(
-                f"warmup_start_ratio needs a warmup, got warmup_start_ratio="
+                "warmup_start_ratio needs a warmup, got warmup_start_ratio="
                 f"{self.warmup_start_ratio} with warmup=0; give warmup= or leave it out"
             )
         if self.t_max is None:
             if self.cycles is None:
                 raise ValueError("t_max must be given with cycles=None, got None; give t_max=")
-            if self.cycles > MOST_FILLED:
+            if self.cycles > MAX_FILLED:
                 raise ValueError(
-                    f"cycles must be at most {MOST_FILLED} where they fill the planned run, got "
-                    f"{self.cycles}; give fewer cycles or t_max="
+                    f"cycles must be at most {MAX_FILLED} where they fill the planned run, got "
+                    f"{self.cycles}; use fewer cycles or give t_max="
                 )
         if self.lr_initial is not None:
-            self.floor(self.lr_initial)
+            floor_under(self, self.lr_initial)
         if isinstance(self.t_max, int):
-            self.layout()
+            lay_out(self)
 
     def __repr__(self) -> str:
-        """Return the call that builds such an object, defaults left out."""
-        return f"{type(self).__name__}({self.given()})"
+        """Return the call that builds an equal object, defaults left out."""
+        return call_text(self, given(self))
 
-    def given(self) -> str:
-        """Return the arguments that are not at their defaults, as in a call."""
-        values = ((f.name, getattr(self, f.name), f.default) for f in fields(self))
-        return ", ".join(f"{name}={value!r}" for name, value, default in values if value != default)
 
-    def floor(self, peak: float, owner: str = "lr_initial") -> float:
-        """Return the floor under this peak rate; ValueError, naming its owner, if it lies above."""
-        floor = self.lr_min if self.lr_min_ratio is None else self.lr_min_ratio * peak
-        if floor > peak:
-            raise ValueError(
-                f"lr_min must not lie above {owner}, got lr_min={floor} with {owner}={peak}; "
-                "lower lr_min or give the floor as lr_min_ratio="
-            )
-        return floor
+def select(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the schedule among the arguments of a constructor."""
+    return {name: arguments[name] for name in PARAMETERS}
 
-    def layout(self, planned: int = 0, last: int = LAST_POSITION) -> Cycles:
-        """Lay the cycles out.
 
-        Args:
-            planned: Length of the planned run in units, needed where t_max is None or a part.
-            last: The highest position that can be reached; cycles that would end beyond it are left
-                out, and the last one that is not holds its floor.
+def given(parameters: Parameters) -> dict[str, Any]:
+    """Return the parameters that are not at their defaults."""
+    values = ((f.name, getattr(parameters, f.name), f.default) for f in fields(parameters))
+    return {name: value for name, value, default in values if value != default}
 
-        Raises:
-            ValueError: The cycles do not fit the planned length, or the warmup the first cycle.
-        """
-        if planned > last:
-            raise ValueError(
-                f"t_max must be given where the planned run is longer than {last}, got "
-                f"{show(planned)} units; give t_max="
-            )
-        most = math.inf if self.cycles is None else self.cycles
-        if self.t_max is None:
-            ends = self._fill(planned, most)
-        elif isinstance(self.t_max, int):
-            ends = self._repeat(self.t_max, most, last)
-        else:
-            # A float cannot hold each length beyond 2**53.
-            part = planned if self.t_max == 1 else round(self.t_max * planned)
-            ends = self._repeat(max(1, part), most, last)
-        warmup = self.warmup if isinstance(self.warmup, int) else round(self.warmup * ends[0])
-        if warmup >= ends[0]:
-            raise ValueError(
-                f"warmup must leave the cosine at least one unit of the first cycle's {ends[0]}, "
-                f"got {self.warmup}; shorten warmup or lengthen t_max"
-            )
-        start = self.warmup_start_ratio
-        start = 1 / (warmup + 1) if start is None else start
-        rest = float(ends[0] - warmup)
-        return Cycles(ends, ends[0], ends[-1], warmup, rest, start, self.peak_decay)
 
-    def _repeat(self, first: int, most: float, last: int) -> Sequence[int]:
-        if self.t_mult == 1:
-            return range(first, first * int(min(most, last // first)) + 1, first)
-        ends, length = [first], first * self.t_mult
-        while len(ends) < most and ends[-1] + length <= last:
-            ends.append(ends[-1] + length)
-            length *= self.t_mult
-        return tuple(ends)
+def call_text(instance: object, arguments: Mapping[str, Any]) -> str:
+    """Return the call of the instance's class with these arguments."""
+    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return f"{type(instance).__name__}({shown})"
 
-    def _fill(self, planned: int, most: float) -> Sequence[int]:
-        """Let the cycles fill the planned length: each end rounded half up, the last one exact."""
-        sums, power = [1], 1
-        while len(sums) < most <= planned and sums[-1] <= 2 * planned:
-            power *= self.t_mult
-            sums.append(sums[-1] + power)
-        total = sums[-1]
-        ends = tuple((2 * planned * part + total) // (2 * total) for part in sums)
-        if len(ends) < most or not ends[0]:
-            raise ValueError(
-                f"cycles must each get at least one unit of the planned {planned}, got "
-                f"{show(self.cycles)} with t_mult={show(self.t_mult)}; give fewer cycles or t_max="
-            )
-        return ends
+
+def floor_under(parameters: Parameters, peak: float, owner: str = "lr_initial") -> float:
+    """Return the floor under this peak rate.
+
+    Raises:
+        ValueError: The floor, given as a rate, lies above the peak; the sentence names its owner.
+    """
+    if parameters.lr_min_ratio is not None:
+        return parameters.lr_min_ratio * peak
+    if parameters.lr_min > peak:
+        raise ValueError(
+            f"lr_min must not lie above {owner}, got lr_min={parameters.lr_min} with "
+            f"{owner}={peak}; lower lr_min or give the floor as lr_min_ratio="
+        )
+    return parameters.lr_min

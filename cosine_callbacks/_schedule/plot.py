@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from cosine_callbacks._schedule.parameters import Cycles
+    from cosine_callbacks._schedule.cycles import Cycles
 
 # More than a screen shows side by side, and few enough to be drawn at once however long the run.
 SAMPLES, BOUNDARIES = 600, 100

@@ -1,12 +1,11 @@
-"""The values that arguments may have, and the sentences that refuse all others."""
+"""What an argument may be, and the one sentence that refuses anything else."""
 
 from __future__ import annotations
 
-import math
 import reprlib
 import sys
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -16,118 +15,125 @@ Interval = Literal["epoch", "step"]
 INTERVALS = get_args(Interval)
 
 # Positions are int64 in arrays and in every framework's counters.
-LAST_POSITION = 2**63 - 1
-_LEAST, _MOST = math.ulp(0.0), sys.float_info.max
-# What is written of a range, and the least and the greatest number in it.
-RANGES = {
-    "(0, inf)": (_LEAST, _MOST),
-    "[0, inf)": (0.0, _MOST),
-    "(0, 3.4e38]": (_LEAST, (2 - 2**-23) * 2.0**127),  # Keras keeps rates in float32
-    "[0, 1]": (0.0, 1.0),
-    "(0, 1]": (_LEAST, 1.0),
-    "[0, 1)": (0.0, math.nextafter(1.0, 0.0)),
-}
+MAX_POSITION = 2**63 - 1
+MAX_FLOAT = sys.float_info.max
 
 
-def show(value: Any) -> str:
-    """Return a short repr of one line for an error message, whatever the value."""
-    try:
-        return " ".join(reprlib.repr(value).split())
-    except Exception:  # noqa: BLE001 - an int of more digits than Python prints, or anything else
-        return f"an int of {value.bit_length()} bits" if type(value) is int else "an odd value"
+@dataclass(frozen=True)
+class Range:
+    """Finite numbers from low to high; an open end is not one of them."""
+
+    low: float
+    high: float = MAX_FLOAT
+    open_low: bool = False
+    open_high: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        """Say whether the value lies in the range; nan lies in none."""
+        above = self.low < value if self.open_low else self.low <= value
+        below = value < self.high if self.open_high else value <= self.high
+        return above and below
+
+    def __str__(self) -> str:
+        """Return the range as an error message names it."""
+        if self.high == MAX_FLOAT:
+            return f"{'>' if self.open_low else '>='} {self.low:g}"
+        left, right = "(" if self.open_low else "[", ")" if self.open_high else "]"
+        return f"in {left}{self.low:g}, {self.high:g}{right}"
 
 
-def _item(value: Any) -> Any:
-    """Return the number that a scalar or 0-d array holds, else the value itself."""
-    try:
-        return value.item() if value.shape == () else value
-    except Exception:  # noqa: BLE001 - any object may come here, and may raise whatever it likes
-        return value
+FINITE = Range(-MAX_FLOAT)
+POSITIVE = Range(0, open_low=True)
+NON_NEGATIVE = Range(0)
+FLOAT32_POSITIVE = Range(0, (2 - 2**-23) * 2.0**127, open_low=True)
+UNIT = Range(0, 1)
+UNIT_WITHOUT_0 = Range(0, 1, open_low=True)
+UNIT_WITHOUT_1 = Range(0, 1, open_high=True)
 
 
-def number(name: str, value: Any) -> int | float:
+def short_repr(value: object) -> str:
+    """Return a short repr of one line for an error message."""
+    return " ".join(reprlib.repr(value).split())
+
+
+def as_number(name: str, value: Any) -> int | float:
     """Return value as a plain int or float, which may be nan or infinite.
 
     Raises:
         TypeError: value is no Python number, NumPy scalar or 0-d array; bool is none either.
     """
-    plain = value if isinstance(value, int | float) else _item(value)
-    # Past what a subclass makes of itself.
-    if isinstance(plain, int) and not isinstance(plain, bool):
-        return int.__index__(plain)
-    if isinstance(plain, float):
-        return float.__float__(plain)
-    kind = " ".join(type(value).__name__[:60].split())
-    raise TypeError(f"{name} must be a number, got {show(value)} ({kind}); give an int or float")
+    number = value
+    if getattr(value, "shape", None) == ():
+        # The symbolic scalars of a compiled function hold no number.
+        with suppress(AttributeError, TypeError):
+            number = value.item()
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise TypeError(
+            f"{name} must be a number, got {short_repr(value)} ({type(value).__name__})"
+        )
+    return int(number) if isinstance(number, int) else float(number)
 
 
-def checked_interval(value: Any) -> str:
-    """Return value as a plain str of INTERVALS, else TypeError or ValueError."""
-    known = isinstance(value, str)
-    plain = str.__str__(value) if known else ""
-    if plain not in INTERVALS:
-        words = " or ".join(map(repr, INTERVALS))
-        kind = ValueError if known else TypeError
-        raise kind(f"interval must be {words}, got {show(value)}; give one of them")
-    return plain
-
-
-def whole(name: str, value: Any, low: int = 1, high: int = LAST_POSITION) -> int:
+def as_int(name: str, value: Any, low: int = 1, high: int = MAX_POSITION) -> int:
     """Return value as a plain int in [low, high], else TypeError or ValueError."""
-    plain = number(name, value)
-    if isinstance(plain, float) or not low <= plain <= high:
-        most = f" and at most {high}" if plain > high else ""
+    number = as_number(name, value)
+    if isinstance(number, float) or not low <= number <= high:
+        limits = f">= {low}" if number <= high else f"in [{low}, {high}]"
+        raise ValueError(f"{name} must be an int {limits}, got {short_repr(value)}")
+    return number
+
+
+def as_int_or_fraction(name: str, value: Any, low: int, fractions: Range) -> int | float:
+    """Return value as a plain int >= low or a float in `fractions`, else raise as `as_int`."""
+    number = as_number(name, value)
+    if not isinstance(number, float):
+        return as_int(name, value, low)
+    if number not in fractions:
         raise ValueError(
-            f"{name} must be an int in its range, got {show(value)}; give an int of at least "
-            f"{low}{most}"
+            f"{name} must be an int >= {low} or a fraction {fractions}, got {short_repr(value)}"
         )
-    return plain
+    return number
 
 
-def whole_or_part(name: str, value: Any, low: int, parts: str) -> int | float:
-    """Return value as a plain int of at least low or a float in `parts`, a key of RANGES."""
-    plain = number(name, value)
-    if not isinstance(plain, float):
-        return whole(name, value, low)
-    least, most = RANGES[parts]
-    if not least <= plain <= most:
-        raise ValueError(
-            f"{name} must be an int or a float in {parts}, got {show(value)}; give an int of at "
-            f"least {low}, or a part as a float in {parts}"
-        )
-    return plain
+def as_float(name: str, value: Any, within: Range) -> float:
+    """Return value as a plain float in the range, else TypeError or ValueError."""
+    number = as_number(name, value)
+    if number not in within:
+        limits = within if number in FINITE else "finite"
+        raise ValueError(f"{name} must be {limits}, got {short_repr(value)}")
+    return float(number)
 
 
-def real(name: str, value: Any, within: str) -> float:
-    """Return value as a plain float in `within`, a key of RANGES, else TypeError or ValueError."""
-    plain = number(name, value)
-    least, most = RANGES[within]
-    if not least <= plain <= most:
-        raise ValueError(f"{name} must lie in {within}, got {show(value)}; give a number in there")
-    return float(plain)
+def as_interval(value: Any) -> Interval:
+    """Return value, which must be "epoch" or "step", else TypeError or ValueError."""
+    if not isinstance(value, str) or value not in INTERVALS:
+        error = ValueError if isinstance(value, str) else TypeError
+        names = " or ".join(map(repr, INTERVALS))
+        raise error(f"interval must be {names}, got {short_repr(value)}")
+    return "step" if value == "step" else "epoch"
 
 
-def indices(name: str, value: Any) -> int | list[int]:
-    """Return value as a plain index or a list of different ones, else TypeError or ValueError."""
+def as_indices(name: str, value: Any) -> list[int]:
+    """Return one index or several different ones as a list, else TypeError or ValueError."""
     if not isinstance(value, list | tuple):
-        return whole(name, value, 0)
-    plain = [whole(name, index, 0) for index in value]
-    if not plain or len(set(plain)) < len(plain):
+        return [as_int(name, value, 0)]
+    indices = [as_int(name, index, 0) for index in value]
+    if not indices or len(set(indices)) < len(indices):
         raise ValueError(
-            f"{name} must hold different indices, got {show(value)}; give each one once, or leave "
-            f"{name} out for all"
+            f"{name} must hold each index once and at least one, got {short_repr(value)}; leave "
+            f"{name} out for all optimizers"
         )
-    return plain
+    return indices
 
 
-def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
-    """Return value as the check wants it, be it a number or as a command line or YAML writes one.
+def parse_argument(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
+    """Return value as the check wants it, be it a number or the text of one.
 
     Raises:
         TypeError: It is no number.
         ValueError: It is out of its range.
     """
-    for kind in (int, float) if isinstance(value, str) else ():  # as the command line gives it
+    for kind in (int, float) if isinstance(value, str) else ():
         with suppress(ValueError):
             value = kind(value)
             break
@@ -137,17 +143,3 @@ def read(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
         if isinstance(value, float) and value.is_integer():  # YAML's 1e3 is a float
             return check(name, int(value))
         raise
-
-
-# What one argument can show wrong; `Parameters.__post_init__` adds the rules across arguments.
-CHECKS: dict[str, Callable[[str, Any], int | float]] = {
-    "lr_initial": partial(real, within="(0, inf)"),
-    "t_max": partial(whole_or_part, low=1, parts="(0, 1]"),
-    "lr_min": partial(real, within="[0, inf)"),
-    "lr_min_ratio": partial(real, within="[0, 1]"),
-    "warmup": partial(whole_or_part, low=0, parts="[0, 1)"),
-    "warmup_start_ratio": partial(real, within="[0, 1]"),
-    "cycles": whole,
-    "t_mult": whole,
-    "peak_decay": partial(real, within="(0, 1]"),
-}

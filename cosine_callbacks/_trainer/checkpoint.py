@@ -3,84 +3,102 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.parameters import Parameters
-from cosine_callbacks._schedule.validation import INTERVALS, show, whole
+from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.parameters import SAVED, Parameters
+from cosine_callbacks._schedule.validation import INTERVALS, as_int, short_repr
 from cosine_callbacks.formula import rate
 
 if TYPE_CHECKING:
+    from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._trainer.param_groups import ParamGroups
-    from cosine_callbacks._schedule.parameters import Cycles
 
-_SHAPE = ("warmup", "warmup_start_ratio", "cycles", "t_mult", "peak_decay")
+# States of version 0 carry no number.
+VERSION = 1
+# What a key means in a state that lacks it.
+DEFAULTS = {
+    "planned": 0,
+    "epochs": 0,
+    "counted": False,
+    **{field.name: field.default for field in fields(Parameters) if field.name in SAVED},
+}
 
 
 def state_of(
-    interval: str, parameters: Parameters, cycles: Cycles, driven: list[ParamGroups]
+    interval: str, parameters: Parameters, cycles: Cycles, optimizers: list[ParamGroups]
 ) -> dict[str, Any]:
     """Return the curve and what it drives, in types that `torch.load(weights_only=True)` reads.
 
     The curve is the resolved one: t_max is the first cycle's length in units, and `planned` the
-    length that several cycles fill, or 0. The callback adds the finished `epochs`, and whether the
+    length that several cycles fill, or 0. The caller adds the finished `epochs`, and whether the
     updates were `counted`: automatic optimization and epochs leave each optimizer's count at 0.
     """
     filled = parameters.t_max is None and len(cycles.ends) > 1
-    shape = {name: getattr(parameters, name) for name in _SHAPE}
     return {
+        "version": VERSION,
         "interval": interval,
         "t_max": cycles.first,
         "planned": cycles.end if filled else 0,
-        **shape,
+        **{name: getattr(parameters, name) for name in SAVED},
         "warmup": cycles.warmup,
         "optimizers": [
             {
-                "index": d.index,
-                "bases": [curve.base for curve in d.curves],
-                "floors": [curve.floor for curve in d.curves],
-                "count": d.count,
+                "index": each.index,
+                "bases": [base for _, base in each.curves],
+                "floors": [floor for floor, _ in each.curves],
+                "count": each.count,
             }
-            for d in driven
+            for each in optimizers
         ],
     }
 
 
-def check(state: dict[str, Any]) -> None:
-    """Refuse a state that the callback has not saved.
+def read_state(state: Any) -> dict[str, Any]:
+    """Return a state of this or an older version, with a default for each key that it lacks.
 
     Raises:
-        ValueError: The checkpoint is of another callback of this name, or damaged.
+        ValueError: It is of a newer version, of another callback of this name, or damaged.
     """
+    version = state.get("version", 0) if isinstance(state, dict) else 0
+    if type(version) is int and version > VERSION:
+        raise ValueError(
+            f"the checkpoint's state for CosineAnnealingCallback must be of version {VERSION} or "
+            f"older, got {version}; update cosine-callbacks to resume from it"
+        )
     try:
-        sound = _plain(state) and _sound(state)
-    except Exception:  # noqa: BLE001 - what a damaged file holds may raise anything
+        optimizers = [{"count": 0, **each} for each in state["optimizers"]]
+        complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
+        sound = _is_plain(complete) and _is_sound(complete)
+    except (KeyError, TypeError, ValueError):
         sound = False
     if not sound:
         raise ValueError(
             "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
-            f"{show(state)}; resume from another checkpoint"
+            f"{short_repr(state)}; resume from another checkpoint"
         )
+    return complete
 
 
-def _plain(value: Any) -> bool:
-    """Say whether the state holds but what the callback saves: no tensors, no numbers of NumPy."""
+def _is_plain(value: Any) -> bool:
+    """Say whether the state holds only the types that the callback saves, so no tensors."""
     if type(value) is dict:
-        return all(type(key) is str and _plain(each) for key, each in value.items())
+        return all(type(key) is str and _is_plain(each) for key, each in value.items())
     if type(value) is list:
-        return all(map(_plain, value))
+        return all(map(_is_plain, value))
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _sound(state: dict[str, Any]) -> bool:
+def _is_sound(state: dict[str, Any]) -> bool:
     """Say whether each number of the state is one that a run can have reached."""
-    _cycles(state)
+    _saved_cycles(state)
     lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
     for count in (*lengths, *counts):
-        whole("each count", count, 0)
+        as_int("each count", count, 0)
     return (
-        type(state["optimizers"]) is list
-        and type(state["counted"]) is bool
+        type(state["counted"]) is bool
         and state["interval"] in INTERVALS
         and all(
             type(floor) is type(base) is float and 0 <= floor <= base < math.inf
@@ -90,12 +108,12 @@ def _sound(state: dict[str, Any]) -> bool:
     )
 
 
-def _cycles(state: dict[str, Any]) -> Cycles:
-    shape = {name: state[name] for name in _SHAPE}
+def _saved_cycles(state: dict[str, Any]) -> Cycles:
+    shape = {name: state[name] for name in SAVED}
     if not state["warmup"]:
         shape["warmup_start_ratio"] = None
     planned = state["planned"]
-    return Parameters(t_max=None if planned else state["t_max"], **shape).layout(planned)
+    return lay_out(Parameters(t_max=None if planned else state["t_max"], **shape), planned)
 
 
 def saved_counts(state: dict[str, Any]) -> dict[int, int]:
@@ -135,13 +153,13 @@ def changes(
         if now["index"] in saved
         for k, _ in enumerate(zip(now["bases"], saved[now["index"]]["bases"], strict=False))
     ]
-    old_cycles = _cycles(old)
-    differs, changed = _other_shapes(old, new, same=_alike(old_cycles, cycles)), []
+    old_cycles = _saved_cycles(old)
+    differs, changed = _changed_shape(old, new, same_ends=_same_ends(old_cycles, cycles)), []
     for was, now, k in groups:
         for name, key in (("lr_initial", "bases"), ("lr_min", "floors")):
             before, after = was[key][k], now[key][k]
             if before != after:
-                differs.append(f"{name} {_owner(now, k)} {before} -> {after}")
+                differs.append(f"{name} {_group_name(now, k)} {before} -> {after}")
                 changed.append((was, now, k))
     if not (differs and groups):
         return ""
@@ -152,23 +170,19 @@ def changes(
     after = rate(cycles, now["floors"][k], now["bases"][k], at[new["interval"]])
     return (
         f"the checkpoint has other parameters and the current ones are used: {', '.join(differs)}; "
-        f"at this position the rate {_owner(now, k)} is {after} instead of {before}"
+        f"at this position the rate {_group_name(now, k)} is {after} instead of {before}"
     )
 
 
-def _owner(optimizer: dict[str, Any], k: int) -> str:
+def _group_name(optimizer: dict[str, Any], k: int) -> str:
     return f"of param group {k} of optimizer {optimizer['index']}"
 
 
-def _alike(old: Cycles, new: Cycles) -> bool:
+def _same_ends(old: Cycles, new: Cycles) -> bool:
     """Say whether the cycles end alike, whether they fill the run or are counted."""
     return len(old.ends) == len(new.ends) and old.end == new.end
 
 
-def _other_shapes(old: dict[str, Any], new: dict[str, Any], *, same: bool) -> list[str]:
-    unread = {"epochs", "counted", "optimizers"} | ({"planned"} if same else set())
-    return [
-        f"{name} {old[name]} -> {new[name]}"
-        for name in new
-        if name not in unread and old[name] != new[name]
-    ]
+def _changed_shape(old: dict[str, Any], new: dict[str, Any], *, same_ends: bool) -> list[str]:
+    shape = ["interval", "t_max", *([] if same_ends else ["planned"]), *SAVED]
+    return [f"{name} {old[name]} -> {new[name]}" for name in shape if old[name] != new[name]]

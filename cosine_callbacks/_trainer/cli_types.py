@@ -10,49 +10,59 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.validation import CHECKS, indices, read
+from cosine_callbacks._schedule.parameters import PARAMETERS
+from cosine_callbacks._schedule.validation import as_indices, parse_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _argument(label: str, name: str, check: Callable[[str, Any], Any] | None = None) -> Any:
-    """Return a type called label, registered with jsonargparse where that is installed."""
-    kind = type(label, (), {})
+def _argument_type(label: str, name: str, check: Callable[[str, Any], Any] | None = None) -> Any:
+    """Return a type of the values that the argument may have, registered with jsonargparse."""
+    accept = check or PARAMETERS[name].check
+
+    class Checked(type):
+        def __instancecheck__(cls, value: Any) -> bool:
+            with suppress(TypeError, ValueError):
+                accept(name, value)
+                return True
+            return False
+
+    argument = Checked(label, (), {"__module__": __name__})
     with suppress(ModuleNotFoundError):
         from jsonargparse.typing import register_type  # noqa: PLC0415 - installed with the CLI only
 
         register_type(
-            kind,
+            argument,
             serializer=lambda value: value,
-            deserializer=partial(read, check or CHECKS[name], name),
-            # Values stay plain numbers, so nothing can be told from their type: always read them.
+            deserializer=partial(parse_argument, accept, name),
+            # Values stay plain numbers, so nothing can be told from their type: always parse them.
             type_check=lambda _value, _kind: False,
         )
-    return kind
+    return argument
 
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Length: TypeAlias = int | float
-    Warmup: TypeAlias = int | float
     PeakRate: TypeAlias = float
-    Rate: TypeAlias = float
+    Length: TypeAlias = int | float
+    FloorRate: TypeAlias = float
     FloorRatio: TypeAlias = float
+    Warmup: TypeAlias = int | float
     StartRatio: TypeAlias = float
-    Decay: TypeAlias = float
     Cycles: TypeAlias = int
-    Multiple: TypeAlias = int
+    LengthFactor: TypeAlias = int
+    PeakDecay: TypeAlias = float
     Indices: TypeAlias = int | list[int]
 else:
-    PeakRate = _argument("PeakRate", "lr_initial")
-    Length = _argument("Length", "t_max")
-    Rate = _argument("Rate", "lr_min")
-    FloorRatio = _argument("FloorRatio", "lr_min_ratio")
-    Warmup = _argument("Warmup", "warmup")
-    StartRatio = _argument("StartRatio", "warmup_start_ratio")
-    Cycles = _argument("Cycles", "cycles")
-    Multiple = _argument("Multiple", "t_mult")
-    Decay = _argument("Decay", "peak_decay")
-    Indices = _argument("Indices", "optimizers", indices)
+    PeakRate = _argument_type("PeakRate", "lr_initial")
+    Length = _argument_type("Length", "t_max")
+    FloorRate = _argument_type("FloorRate", "lr_min")
+    FloorRatio = _argument_type("FloorRatio", "lr_min_ratio")
+    Warmup = _argument_type("Warmup", "warmup")
+    StartRatio = _argument_type("StartRatio", "warmup_start_ratio")
+    Cycles = _argument_type("Cycles", "cycles")
+    LengthFactor = _argument_type("LengthFactor", "t_mult")
+    PeakDecay = _argument_type("PeakDecay", "peak_decay")
+    Indices = _argument_type("Indices", "optimizers", as_indices)

@@ -1,0 +1,36 @@
+"""Refuse an unknown argument in the name of the public class, with the parameter that is meant."""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import signature
+from typing import Any, TypeVar
+
+from cosine_callbacks._schedule.parameters import PARAMETERS
+from cosine_callbacks._schedule.validation import short_repr
+
+_T = TypeVar("_T")
+
+
+def explain_unknown_arguments(public: type[_T]) -> type[_T]:
+    """Let the constructor of a public class say what it calls an argument of another library.
+
+    Python's own error names a private base class, and not what to write instead.
+    """
+    cls: Any = public
+    init = cls.__init__
+    known = {name for name in signature(init).parameters if name != "self"}
+
+    @wraps(init)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        name = type(self).__name__
+        if args:
+            raise TypeError(f"{name}() takes its arguments by name, got {short_repr(args[0])}")
+        for unknown in kwargs.keys() - known:
+            meant = [ours for ours, about in PARAMETERS.items() if unknown in about.elsewhere]
+            hint = f"; {unknown} is {meant[0]} here" if meant else ""
+            raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}{hint}")
+        init(self, **kwargs)
+
+    cls.__init__ = checked
+    return public
