@@ -46,7 +46,7 @@ def schedules(draw, t_max=lengths, cycles=counts):
             given["warmup_start_ratio"] = draw(st.none() | parts)
     if draw(st.booleans()):
         given["peak_decay"] = draw(st.floats(0.01, 1))
-    return CosineAnnealing(peak, t_max, **given)
+    return CosineAnnealing(lr_initial=peak, t_max=t_max, **given)
 
 
 @st.composite

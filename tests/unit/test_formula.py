@@ -29,7 +29,7 @@ COSINES = {
 def test_closed_forms_over_a_floor(degrees, cosine):
     rate = cosine_annealing(degrees, lr_initial=0.1, lr_min=0.02, t_max=180)
     assert rate == pytest.approx(0.02 + 0.04 * (1 + cosine), rel=1e-15)
-    assert CosineAnnealing(0.1, 180, 0.02)(degrees) == rate
+    assert CosineAnnealing(lr_initial=0.1, t_max=180, lr_min=0.02)(degrees) == rate
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_8_ulp_from_the_true_rate(drawn):
 @given(rates, lengths, st.data())
 def test_8_ulp_from_the_true_rate_in_the_tail(peak, t_max, data):
     left = data.draw(st.integers(0, min(t_max, 1000)))
-    schedule = CosineAnnealing(peak, t_max)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max)
     assert ulps(schedule(t_max - left), true_rate(schedule, t_max - left)) <= 8
 
 
 @given(rates, lengths, st.floats(0, 1))
 def test_fractional_positions(peak, t_max, part):
-    schedule = CosineAnnealing(peak, t_max, lr_min_ratio=0.25)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=0.25)
     e = round(part * t_max * 4) / 4
     assert ulps(schedule(e), true_rate(schedule, e)) <= 8
 
@@ -90,18 +90,18 @@ def test_fractional_positions(peak, t_max, part):
 @example(peak=0.1, part=0.3, t_max=10)
 def test_both_ends_are_exact_and_clamped(peak, part, t_max):
     floor = peak * part
-    schedule = CosineAnnealing(peak, t_max, floor)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min=floor)
     assert [schedule(e) for e in (0, -1, -0.5, -math.inf, -(10**400))] == [peak] * 5
     after = (t_max, t_max + 1, 2 * t_max, 3 * t_max, 1e300, math.inf, 10**400)
     assert [schedule(e) for e in after] == [floor] * 7
-    assert CosineAnnealing(peak, t_max, lr_min_ratio=part)(t_max) == part * peak
+    assert CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=part)(t_max) == part * peak
 
 
 def test_near_the_peak_the_sum_never_passes_it():
     random = np.random.default_rng(1)
     for peak, part in random.random((3000, 2)).tolist():
         floor = peak * part
-        schedule = CosineAnnealing(peak, 10**9, floor)
+        schedule = CosineAnnealing(lr_initial=peak, t_max=10**9, lr_min=floor)
         near = [schedule(e) for e in (0, 1, 2, 5, 20, 50, 100, 1000, 10**5)]
         assert near == sorted(near, reverse=True)
         assert near[0] == peak
@@ -116,8 +116,8 @@ def test_no_rate_leaves_floor_and_peak(drawn):
 @given(rates, lengths, parts)
 def test_a_floor_at_the_peak_is_constant(rate, t_max, part):
     for schedule in (
-        CosineAnnealing(rate, t_max, rate),
-        CosineAnnealing(rate, t_max, lr_min_ratio=1, cycles=None, peak_decay=0.5),
+        CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min=rate),
+        CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min_ratio=1, cycles=None, peak_decay=0.5),
     ):
         assert {schedule(e) for e in (0, 1, round(part * t_max), t_max - 1, t_max + 1)} == {rate}
 
@@ -137,7 +137,7 @@ def test_never_rises(schedule, data):
 @pytest.mark.parametrize("floor", [0.0, 1e-9, 0.03, 0.0999999])
 @pytest.mark.parametrize("t_max", [10, 12345, 10**6, 10**9, 2**40 + 1])
 def test_never_rises_anywhere(t_max, floor):
-    schedule = CosineAnnealing(0.1, t_max, floor)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, lr_min=floor)
     near = np.arange(min(t_max, 200_000) + 1)
     for e in (near, t_max - near[::-1], t_max // 2 + near):
         assert (np.diff(schedule(e)) <= 0).all()
@@ -148,7 +148,7 @@ def test_never_rises_anywhere(t_max, floor):
 @pytest.mark.parametrize("t_max", WHOLE_LENGTHS[3:])
 def test_the_last_unit_before_the_floor(t_max):
     true = mp.mpf(0.1) * mp.sin(mp.pi / 2 / t_max) ** 2
-    assert ulps(CosineAnnealing(0.1, t_max)(t_max - 1), true) <= 8
+    assert ulps(CosineAnnealing(lr_initial=0.1, t_max=t_max)(t_max - 1), true) <= 8
 
 
 def test_all_but_the_position_go_by_name():

@@ -41,7 +41,7 @@ multi = pytest.mark.skipif(
 
 
 def by_schedule(kind=keras.optimizers.SGD, **options):
-    return kind(CosineAnnealingSchedule(0.1, 10), **options), []
+    return kind(CosineAnnealingSchedule(lr_initial=0.1, t_max=10), **options), []
 
 
 def by_callback(kind=keras.optimizers.SGD, **options):
@@ -77,7 +77,9 @@ def test_past_the_end(made):
 @pytest.mark.parametrize("by", ["schedule", "callback"])
 def test_c4_accumulation(by):
     rate = (
-        0.1 if by == "callback" else CosineAnnealingSchedule(0.1, 4, gradient_accumulation_steps=3)
+        0.1
+        if by == "callback"
+        else CosineAnnealingSchedule(lr_initial=0.1, t_max=4, gradient_accumulation_steps=3)
     )
     callbacks = [CosineAnnealingCallback(interval="step")] if by == "callback" else []
     model = compiled(keras.optimizers.SGD(rate, gradient_accumulation_steps=3))
@@ -86,7 +88,7 @@ def test_c4_accumulation(by):
 
 
 def test_c4_two_updates_of_four_batches():
-    schedule = CosineAnnealingSchedule(0.1, 2, gradient_accumulation_steps=4)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=2, gradient_accumulation_steps=4)
     model = compiled(keras.optimizers.SGD(schedule, gradient_accumulation_steps=4))
     fit(model, data=np.ones((8, 1), "float32"))
     assert weight_of(model) == pytest.approx(-0.15, rel=6e-7)
@@ -155,7 +157,7 @@ def test_adamw(made):
 @pytest.mark.parametrize("scaled", [False, True])
 def test_several_optimizers(by, scaled):
     def optimizer(rate, name):
-        given = CosineAnnealingSchedule(rate, 10) if by == "schedule" else rate
+        given = CosineAnnealingSchedule(lr_initial=rate, t_max=10) if by == "schedule" else rate
         return keras.optimizers.SGD(given, name=name)
 
     inputs = keras.Input((1,))
@@ -203,7 +205,7 @@ def test_a_loop_with_the_callback_list(by):
 
 
 def test_one_schedule_serves_two_optimizers():
-    schedule = CosineAnnealingSchedule(0.1, 10)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     models = [compiled(keras.optimizers.SGD(schedule)) for _ in range(2)]
     for model in models:
         fit(model)

@@ -23,7 +23,14 @@ def last_line(printed):
 def save(path):
     # All arguments are given, and none of them moves the curve but the first three.
     schedule = CosineAnnealingSchedule(
-        0.1, 20, 0.0, gradient_accumulation_steps=1, cycles=1, t_mult=2, peak_decay=0.5, name="mine"
+        lr_initial=0.1,
+        t_max=20,
+        lr_min=0.0,
+        gradient_accumulation_steps=1,
+        cycles=1,
+        t_mult=2,
+        peak_decay=0.5,
+        name="mine",
     )
     model = compiled(keras.optimizers.SGD(schedule))
     fit(model)

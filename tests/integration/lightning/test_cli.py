@@ -202,7 +202,7 @@ def test_everything_else_works_without_jsonargparse():
         "import sys\n"
         "sys.modules['jsonargparse'] = sys.modules['jsonargparse.typing'] = None\n"
         f"from cosine_callbacks.{FRAMEWORK} import CosineAnnealingCallback\n"
-        "print(CosineAnnealingCallback(10, warmup=0.1))"
+        "print(CosineAnnealingCallback(t_max=10, warmup=0.1))"
     )
     command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

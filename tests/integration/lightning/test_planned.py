@@ -146,7 +146,7 @@ def test_unknown_length_is_refused_before_the_first_batch(model, callback, run, 
 
 def test_the_length_is_not_asked_for_where_t_max_is_given():
     model = Streamed()
-    fit(model, CosineAnnealingCallback(12, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=12, interval="step"), max_epochs=1)
     assert planned(model.rates) == 12
 
 

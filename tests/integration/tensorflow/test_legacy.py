@@ -16,7 +16,7 @@ from tests.integration.tensorflow.parts import compiled, fit, run_program, weigh
 def test_l3_a_legacy_optimizer_with_a_function():
     model = compiled(tf.keras.optimizers.legacy.SGD(lambda: 0.1))
     with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give it a CosineAnneal"):
-        fit(model, CosineAnnealingCallback(10))
+        fit(model, CosineAnnealingCallback(t_max=10))
     assert weight_of(model) == 0
 
 

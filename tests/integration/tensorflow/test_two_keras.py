@@ -38,7 +38,7 @@ def test_k2_a_callback_of_the_other_keras(adapter):
 
 
 def test_k2_the_schedule_of_keras_3_in_an_optimizer_of_tf_keras():
-    schedule = cosine_callbacks.keras.CosineAnnealingSchedule(0.1, 10)
+    schedule = cosine_callbacks.keras.CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     named = r"cosine_callbacks\.tensorflow with interval='step'"
     with pytest.raises(TypeError, match=named):
         tf_keras.optimizers.SGD(schedule)
