@@ -155,14 +155,14 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
 
 
 @pytest.mark.parametrize("value", [0, -1, nan, inf, True, "10", [10]], ids=repr)
-def test_t_max_of_the_bare_formula(value):  # M1
+def test_t_max_of_the_bare_formula(value):
     error = ValueError if type(value) in (int, float) else TypeError
     cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and remembered
     refused(error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value))
 
 
 @pytest.mark.parametrize("value", [0.5, -1, nan])
-def test_lr_min_of_the_bare_formula(value):  # M2
+def test_lr_min_of_the_bare_formula(value):
     call = lambda: cosine_annealing(1, lr_initial=0.1, lr_min=value, t_max=10)  # noqa: E731
     refused(ValueError, "lr_min", value, call)
 

@@ -18,15 +18,19 @@ from .inputs import boundaries, schedules
     ("given", "expected"),
     [
         pytest.param(
-            {"t_mult": 2, "cycles": None}, {10: 0.1, 30: 0.1, 70: 0.1, 100: 0.06913417}, id="G1"
+            {"t_mult": 2, "cycles": None},
+            {10: 0.1, 30: 0.1, 70: 0.1, 100: 0.06913417},
+            id="growing-cycles",
         ),
         pytest.param(
-            {"t_mult": 2, "cycles": None, "lr_initial": 1}, {81910: 1, 327670: 1}, id="G2"
+            {"t_mult": 2, "cycles": None, "lr_initial": 1},
+            {81910: 1, 327670: 1},
+            id="late-restarts",
         ),
         pytest.param(
             {"cycles": 2, "lr_min": 1e-5},
             {9: 0.002456929, 10: 0.1, 19: 0.002456929, 20: 1e-5, 99: 1e-5},
-            id="G3",
+            id="two-cycles-over-a-floor",
         ),
         pytest.param({"t_mult": 2, "cycles": 2}, {10: 0.1, 20: 0.05, 30: 0, 40: 0}, id="t_mult-2"),
         pytest.param(

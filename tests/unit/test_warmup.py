@@ -14,13 +14,15 @@ from .inputs import rates
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({"t_max": 30, "warmup": 5, "lr_initial": 1e-3}, {5: 1e-3, 30: 0}, id="F1"),
+        pytest.param(
+            {"t_max": 30, "warmup": 5, "lr_initial": 1e-3}, {5: 1e-3, 30: 0}, id="peak-and-end"
+        ),
         pytest.param(
             {"t_max": 13, "warmup": 3, "warmup_start_ratio": 0},
             {0: 0, 1: 0.1 / 3, 2: 0.2 / 3, 3: 0.1},
-            id="F2",
+            id="start-at-0",
         ),
-        pytest.param({"warmup": 3}, {0: 0.025, 1: 0.05, 2: 0.075, 3: 0.1}, id="F3"),
+        pytest.param({"warmup": 3}, {0: 0.025, 1: 0.05, 2: 0.075, 3: 0.1}, id="default-start"),
         pytest.param({"t_max": 20, "warmup": 10}, {0: 0.1 / 11, 15: 0.05, 20: 0}, id="rest"),
         pytest.param(
             {"t_max": 6, "warmup": 4, "lr_min": 0.04},

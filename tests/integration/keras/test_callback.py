@@ -90,7 +90,7 @@ def test_fewer_batches_than_one_update_takes():
     assert history["learning_rate"] == pytest.approx([0.1], rel=6e-7)
 
 
-def test_b7_initial_epoch():
+def test_initial_epoch():
     model = sgd()
     callback = CosineAnnealingCallback(t_max=40, interval="step")
     sum_of_rates, history = moved(model, callback, initial_epoch=2, epochs=3)
@@ -127,7 +127,7 @@ def test_a_rate_set_in_between_is_a_new_base():
     assert sum_of_rates == pytest.approx(1.1, rel=6e-7)
 
 
-def test_b9_one_object_in_two_models():
+def test_one_object_in_two_models():
     callback = CosineAnnealingCallback(t_max=10, interval="step")
     for _ in range(2):
         sum_of_rates, _ = moved(sgd(), callback)
@@ -170,7 +170,7 @@ def test_later_epochs_of_unknown_length_go_on():
     assert history["learning_rate"] == pytest.approx([right[11], right[23], 0], rel=6e-7)
 
 
-def test_d3_the_length_is_needed_and_unknown():
+def test_an_unknown_length_is_refused_where_it_is_needed():
     model = sgd()
     with pytest.raises(
         ValueError, match=r"^t_max must be given .*give t_max= or .*steps_per_epoch="
@@ -194,7 +194,7 @@ def test_a_later_epoch_of_unknown_length_is_refused():
     [CosineAnnealingSchedule(lr_initial=0.1, t_max=10), lambda: 0.1],
     ids=["schedule", "function"],
 )
-def test_l3_an_optimizer_without_a_rate_that_can_be_set(rate):
+def test_an_optimizer_without_a_settable_rate_is_refused(rate):
     model = sgd(rate)
     with pytest.raises(
         ValueError, match=r"^(?i:sgd)\w* must hold a rate .*a CosineAnnealingSchedule$"
@@ -203,7 +203,7 @@ def test_l3_an_optimizer_without_a_rate_that_can_be_set(rate):
     assert weight_of(model) == 0
 
 
-def test_m2_a_floor_above_the_rate():
+def test_a_floor_above_the_rate_is_refused():
     model = sgd()
     named = r"^lr_min must not lie above the rate of (?i:sgd)\w*, got lr_min=0\.5 with"
     with pytest.raises(ValueError, match=named):
@@ -239,7 +239,7 @@ def test_a_trained_optimizer_without_a_remembered_base():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
-def test_c5_several_steps_per_execution():
+def test_several_steps_per_execution_raise_a_warning():
     model = compiled(keras.optimizers.SGD(0.1), steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .*CosineAnnealingSchedule"):
         history = fit(model, CosineAnnealingCallback(t_max=10, interval="step")).history
@@ -345,7 +345,7 @@ def test_two_of_ours_on_one_optimizer_are_refused():
     fit(model, first, epochs=1)
 
 
-def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):
+def test_the_rate_is_in_progress_bar_and_csv(tmp_path, capsys):
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
     fit(sgd(), CosineAnnealingCallback(t_max=4), log, epochs=2, verbose=2)
     with (tmp_path / "log.csv").open() as file:
@@ -367,7 +367,7 @@ def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):
     ],
     ids=str,
 )
-def test_m1_m2_bad_arguments_are_refused_when_built(options, error, name):
+def test_bad_arguments_are_refused_when_built(options, error, name):
     with pytest.raises(error, match=rf"^{name} ") as refused:
         CosineAnnealingCallback(**options)
     assert "\n" not in str(refused.value)

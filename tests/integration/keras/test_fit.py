@@ -75,7 +75,7 @@ def test_past_the_end(made):
 
 
 @pytest.mark.parametrize("by", ["schedule", "callback"])
-def test_c4_accumulation(by):
+def test_accumulation(by):
     rate = (
         0.1
         if by == "callback"
@@ -87,7 +87,7 @@ def test_c4_accumulation(by):
     assert weight_of(model) == pytest.approx(-0.25, rel=6e-7)
 
 
-def test_c4_two_updates_of_four_batches():
+def test_two_updates_of_four_batches():
     schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=2, gradient_accumulation_steps=4)
     model = compiled(keras.optimizers.SGD(schedule, gradient_accumulation_steps=4))
     fit(model, data=np.ones((8, 1), "float32"))
@@ -95,7 +95,7 @@ def test_c4_two_updates_of_four_batches():
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
-def test_c5_schedule_with_several_steps_per_execution():
+def test_schedule_with_several_steps_per_execution():
     optimizer, _ = by_schedule()
     model = compiled(optimizer, steps_per_execution=4)
     fit(model)
@@ -112,11 +112,11 @@ def overflowing(made):
     return weight_of(model)
 
 
-def test_c6_skipped_updates_do_not_move_the_schedule():
+def test_skipped_updates_do_not_advance_the_schedule():
     assert overflowing(by_schedule) == pytest.approx(-sum(CURVE[:6]), rel=6e-7)
 
 
-def test_c6_the_callback_counts_batches_so_that_the_curve_ends_with_the_run():
+def test_the_callback_counts_batches_so_that_the_curve_ends_with_the_run():
     used = [rate for e, rate in enumerate(CURVE) if e not in (1, 2, 5, 7)]
     assert overflowing(by_callback) == pytest.approx(-sum(used), rel=6e-7)
 

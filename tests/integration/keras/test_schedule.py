@@ -72,7 +72,7 @@ def test_relative_error_at_most_6e_7(t_max, compiled):
 @pytest.mark.parametrize(
     ("t_max", "step", "right"),
     [(10**6, 999923, 1.462922e-9), (10**4, 9999, 2.467401e-9)],
-    ids=["H1", "H2"],
+    ids=["a-million", "ten-thousand"],
 )
 def test_the_tail_is_not_lost(t_max, step, right):
     assert as_float(CosineAnnealingSchedule(lr_initial=0.1, t_max=t_max)(step)) == pytest.approx(
@@ -97,7 +97,7 @@ def test_steps_below_0_clamp():
 
 @pytest.mark.parametrize("t_mult", [1, 2, 3])
 @pytest.mark.parametrize("first", [7, 10, 100])
-def test_g2_every_restart_begins_at_the_peak(first, t_mult):
+def test_every_restart_begins_at_the_peak(first, t_mult):
     call, _ = compile_(
         CosineAnnealingSchedule(lr_initial=1.0, t_max=first, t_mult=t_mult, cycles=None)
     )
@@ -117,7 +117,7 @@ def test_g2_every_restart_begins_at_the_peak(first, t_mult):
 
 
 @pytest.mark.parametrize(("step", "right"), [(81910, 1), (327670, 1)])
-def test_g2_cases(step, right):
+def test_late_restarts_begin_at_the_peak(step, right):
     schedule = CosineAnnealingSchedule(lr_initial=1.0, t_max=10, t_mult=2, cycles=None)
     assert as_float(compile_(schedule)[0](step)) == right
 
@@ -154,7 +154,7 @@ def test_decayed_peaks_of_many_cycles():
         ({"warmup_start_ratio": 0}, [0, 0.1 / 3, 0.2 / 3, 0.1, 0.09755282581]),
         ({"lr_min": 0.09}, [0.025, 0.05, 0.075, 0.1, 0.09975528258]),
     ],
-    ids=["F3", "F2", "below-the-floor"],
+    ids=["default-start", "start-at-0", "below-the-floor"],
 )
 def test_warmup(options, right):
     call, _ = compile_(
@@ -197,7 +197,7 @@ def test_units():
     assert as_float(by_epoch(19)) == as_float(by_epoch(10)) == pytest.approx(0.08535534, rel=6e-7)
     by_update = CosineAnnealingSchedule(lr_initial=0.1, t_max=25, gradient_accumulation_steps=4)
     rates = [as_float(by_update(4 * e + 3)) for e in (5, 8)]
-    assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)  # C3
+    assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)
 
 
 @pytest.mark.parametrize("floatx", ["float32", "float64"])
@@ -224,7 +224,7 @@ def test_no_rate_lies_above_the_peak(floatx, peak, floor):
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("options", [{}, {"warmup": 30}, {"cycles": 3, "peak_decay": 0.5}], ids=str)
-def test_h3_half_precision_changes_nothing(floatx, options):
+def test_the_default_float_type_does_not_change_the_rates(floatx, options):
     right = [
         as_float(CosineAnnealingSchedule(lr_initial=0.1, t_max=100, **options)(e))
         for e in range(0, 310, 7)
@@ -311,7 +311,7 @@ def test_a_bad_name_is_refused_when_built():
         CosineAnnealingSchedule(lr_initial=0.1, t_max=10, name="a/b")
 
 
-def test_k2_called_without_a_step_the_right_import_is_named():
+def test_called_without_a_step_the_right_import_is_named():
     with pytest.raises(TypeError, match=r"tf_keras.*cosine_callbacks\.tensorflow"):
         CosineAnnealingSchedule(lr_initial=0.1, t_max=10)()
 

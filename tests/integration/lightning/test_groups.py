@@ -36,7 +36,7 @@ class Groups(Model):
         return [used[2 + group] for used in self.used]
 
 
-def test_e1_each_group_keeps_its_own_base():
+def test_each_group_keeps_its_own_base():
     model = Groups(0.1, 0.01)
     made = fit(model, step(), max_epochs=1)
     assert model.used[1][2:] == pytest.approx((0.09755283, 0.009755283), rel=1e-6)
@@ -44,7 +44,7 @@ def test_e1_each_group_keeps_its_own_base():
     assert bases == [0.1, 0.01]
 
 
-def test_e2_a_floor_above_one_groups_rate_is_refused():
+def test_a_floor_above_one_groups_rate_is_refused():
     model = Groups(0.1, 1e-4)
     attempt = trainer(step(lr_min=1e-3), max_epochs=1)
     named = re.escape("the rate of param group 1 of optimizer 0=0.0001; lower lr_min or give")
@@ -55,7 +55,7 @@ def test_e2_a_floor_above_one_groups_rate_is_refused():
     assert not any("initial_lr" in group for group in groups)
 
 
-def test_e2_a_ratio_is_a_part_of_each_groups_own_rate():
+def test_a_ratio_is_a_fraction_of_each_groups_own_rate():
     model = Groups(0.1, 1e-4)
     fit(model, step(lr_min_ratio=0.01), max_epochs=2)
     assert model.used[5][2:] == pytest.approx((0.0505, 5.05e-5), rel=1e-12)
@@ -87,7 +87,7 @@ def test_an_explicit_lr_initial_is_every_groups():
     ],
     ids=["sgd", "adam", "adam-fused"],
 )
-def test_e3_tensor_rates_are_filled_in_place(optimizer, options):
+def test_tensor_rates_are_filled_in_place(optimizer, options):
     shared = torch.tensor(0.1, dtype=torch.float64)
     objects = []
 
@@ -117,7 +117,7 @@ def double(rate):
     return torch.tensor(rate, dtype=torch.float64)
 
 
-def test_e3_the_weights_move_by_tensor_rates():
+def test_the_weights_move_by_tensor_rates():
     given = double(0.1)
     model = Model(given)
     made = fit(model, step(), max_epochs=1)
@@ -130,7 +130,7 @@ def test_e3_the_weights_move_by_tensor_rates():
     [(double, double), (double, float), (float, double)],
     ids=["tensor", "tensor-then-float", "float-then-tensor"],
 )
-def test_e3_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
+def test_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
     straight = Model()
     fit(straight, step(), max_steps=10)
     fit(Model(saved(0.1)), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")

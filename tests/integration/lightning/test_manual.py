@@ -66,7 +66,7 @@ def keys_of(trainer):
     ]
 
 
-def test_c1_two_optimizers_one_update_each():
+def test_two_optimizers_with_one_update_each_per_batch():
     model = Gan()
     made = fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     first, second = model.by_optimizer

@@ -33,7 +33,7 @@ class Plateau(Scheduled):
 @pytest.mark.parametrize(
     ("model", "named"), [(Scheduled, "StepLR"), (Plateau, "ReduceLROnPlateau")]
 )
-def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
+def test_a_scheduler_on_the_same_optimizer_is_refused(model, named):
     attempt, made = trainer(step(), max_epochs=1), model()
     with pytest.raises(ValueError, match=rf"one schedule each.* and {named} from configure_opt"):
         attempt.fit(made)
@@ -42,7 +42,7 @@ def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
 
 
 @pytest.mark.parametrize("optimizers", [None, [0, 1], 1])
-def test_l1_a_scheduler_on_another_optimizer_is_none_of_our_business(optimizers):
+def test_a_scheduler_is_refused_only_on_an_annealed_optimizer(optimizers):
     class Two(Model):
         automatic_optimization = False
 
@@ -89,7 +89,7 @@ def test_an_optimizer_that_does_not_exist_is_refused(optimizers):
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("normed", [False, True], ids=["plain", "batch-norm"])
-def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
+def test_stochastic_weight_averaging_takes_over(ours_first, normed):
     model = Model(batches=4)
     if normed:
         model.norm = torch.nn.BatchNorm1d(1)
@@ -110,7 +110,7 @@ def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours-first", "monitor-first"])
 @pytest.mark.parametrize("logging", ["step", "epoch", None])
 @pytest.mark.parametrize("interval", ["step", "epoch"])
-def test_j1_the_monitor_logs_the_rate_used(tmp_path, ours_first, logging, interval):
+def test_the_monitor_logs_the_rate_used(tmp_path, ours_first, logging, interval):
     model = Model(batches=5)
     monitor = pl.callbacks.LearningRateMonitor(logging)
     ours = CosineAnnealingCallback(t_max=10, interval=interval)

@@ -120,7 +120,7 @@ def ours(caught):
     return [str(w.message) for w in caught if "the checkpoint" in str(w.message)]
 
 
-def test_b1_b5_stopped_and_resumed(tmp_path, recwarn):
+def test_stopped_and_resumed(tmp_path, recwarn):
     checkpoint = stop_after(Model(), 5, by_step(t_max=20), tmp_path, planned=20)
     resumed = resume(checkpoint, by_step(t_max=20), max_steps=20)
     assert resumed.rates[:3] == pytest.approx([0.08535534, 0.07938926, 0.07269952], rel=1e-6)
@@ -131,7 +131,7 @@ def test_b1_b5_stopped_and_resumed(tmp_path, recwarn):
     assert ours(recwarn) == []
 
 
-def test_b2_longer_t_max_wins_with_one_warning(tmp_path):
+def test_a_longer_t_max_wins_with_one_warning(tmp_path):
     checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
     with pytest.warns(UserWarning, match="t_max 10 -> 20") as caught:
         resumed = resume(checkpoint, by_step(t_max=20), max_steps=20)
@@ -143,7 +143,7 @@ def test_b2_longer_t_max_wins_with_one_warning(tmp_path):
     assert "\n" not in message
 
 
-def test_b3_shorter_t_max(tmp_path):
+def test_a_shorter_t_max_wins_with_one_warning(tmp_path):
     checkpoint = stop_after(Model(1e-3), 43, by_step(t_max=86), tmp_path, planned=86)
     with pytest.warns(UserWarning, match="t_max 86 -> 50") as caught:
         resumed = resume(checkpoint, by_step(t_max=50), lr=1e-3, max_steps=62)
@@ -154,7 +154,7 @@ def test_b3_shorter_t_max(tmp_path):
     assert re.search(r"instead of (0\.0005|0\.000499999)", message)
 
 
-def test_b4_middle_of_an_epoch(tmp_path):
+def test_resumed_in_the_middle_of_an_epoch(tmp_path):
     model = Model(batches=4)
     fit(model, CosineAnnealingCallback(t_max=4), Saver(tmp_path), max_epochs=2)
     resumed = Model(batches=4)
@@ -164,14 +164,14 @@ def test_b4_middle_of_an_epoch(tmp_path):
     assert by_epoch == pytest.approx({1: 0.08535534, 2: 0.05}, rel=1e-6)
 
 
-def test_b6_checkpoint_every_five_steps(tmp_path):
+def test_resumed_from_a_model_checkpoint_every_five_steps(tmp_path):
     saver = pl.callbacks.ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1)
     fit(Model(), saver, by_step(t_max=20), max_steps=10)
     resumed = resume(tmp_path / "step=5.ckpt", by_step(t_max=20), max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.08535534, rel=1e-6)
 
 
-def test_a3_finished_run_stays_at_the_floor(tmp_path, recwarn):
+def test_a_finished_run_stays_at_the_floor(tmp_path, recwarn):
     fit(Model(), by_step(t_max=10), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
     resumed = resume(tmp_path / "done.ckpt", by_step(t_max=10), max_steps=20)
     assert resumed.rates == [0] * 10

@@ -39,7 +39,7 @@ WRONG = {
     [(name, value, error) for name, cases in WRONG.items() for value, error in cases]
     + [("t_max", value, TypeError) for value in (True, "10", [10])],
 )
-def test_m1_m2_bad_arguments_are_refused_when_built(name, value, error):
+def test_bad_arguments_are_refused_when_built(name, value, error):
     # cycles=None alone lacks a t_max, and that is the argument to give.
     named = "t_max" if (name, value) == ("cycles", None) else name
     with pytest.raises(error, match=rf"^{named} ") as refused:

@@ -78,7 +78,7 @@ def test_floor_warmup_and_restarts():
 
 
 @optimizers
-def test_b7_initial_epoch(kind):
+def test_initial_epoch(kind):
     model = compiled(kind(0.1))
     history = fit(model, per_step(t_max=40), initial_epoch=2, epochs=4)
     # The second half of a cosine and what mirrors it make up the whole rate.
@@ -89,7 +89,7 @@ def test_b7_initial_epoch(kind):
 
 
 @optimizers
-def test_b9_one_object_in_two_models_and_a_second_fit(kind):
+def test_one_object_in_two_models_and_a_second_fit(kind):
     callback = per_step()
     for _ in range(2):
         model = compiled(kind(0.1))
@@ -122,7 +122,7 @@ def test_later_epochs_of_unknown_length_go_on():
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-def test_d3_the_length_is_needed_and_unknown():
+def test_an_unknown_length_is_refused_where_it_is_needed():
     model = sgd()
     callback = CosineAnnealingCallback(interval="step")
     named = (
@@ -143,7 +143,7 @@ if not LEGACY:  # the optimizers of tf_keras make a rate of a function's first v
 @optimizers
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 @pytest.mark.parametrize("rate", FIXED.values(), ids=FIXED)
-def test_l3_an_optimizer_without_a_rate_that_can_be_set(kind, rate, scaled):
+def test_an_optimizer_without_a_settable_rate_is_refused(kind, rate, scaled):
     optimizer = kind(rate())
     model = compiled(loss_scaled(optimizer) if scaled else optimizer)
     with pytest.raises(ValueError, match=r"must hold a rate .*give it a CosineAnnealingSchedule$"):
@@ -161,7 +161,7 @@ def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
         fit(compiled(kind(0.0)), per_step())
 
 
-def test_c5_several_steps_per_execution():
+def test_several_steps_per_execution_raise_a_warning():
     model = sgd(steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .* CosineAnnealingSchedule"):
         history = fit(model, per_step())
@@ -198,7 +198,7 @@ def loss_scaled(optimizer):
 
 
 @optimizers
-def test_c6_skipped_updates(kind):
+def test_skipped_updates_still_advance_the_curve(kind):
     model = compiled(loss_scaled(kind(0.1)))
     data = DATA.copy()
     data[[1, 2, 5, 7]] = np.inf
@@ -218,7 +218,7 @@ def test_mixed_precision(kind):
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-def test_j2_history_progress_bar_and_csv(tmp_path, capsys):
+def test_the_rate_is_in_history_progress_bar_and_csv(tmp_path, capsys):
     model = sgd()
     log = tf.keras.callbacks.CSVLogger(tmp_path / "log.csv")
     history = fit(model, CosineAnnealingCallback(t_max=4), log, epochs=2, verbose=2)
@@ -229,7 +229,7 @@ def test_j2_history_progress_bar_and_csv(tmp_path, capsys):
     assert "learning_rate" in (tmp_path / "log.csv").read_text().splitlines()[0]
 
 
-def test_j2_tensorboard(tmp_path):
+def test_the_rate_is_in_tensorboard(tmp_path):
     board = tf.keras.callbacks.TensorBoard(tmp_path)
     fit(sgd(), CosineAnnealingCallback(t_max=4), board, epochs=4)
     rates = {}
