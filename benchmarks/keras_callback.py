@@ -92,13 +92,16 @@ def measure(*, quick: bool) -> list[Row]:
     times, size = (3, (2, 1)) if quick else (20, (5, 7))
     epoch = partial(fit, "epoch", min(times, 10), 6)
     keras_own = keras.callbacks.LearningRateScheduler(lambda at: 0.1 - at * 1e-6)
-    timers = {"ours": epoch(CosineAnnealingCallback(T_MAX, LR_MIN)), "theirs": epoch(keras_own)}
+    timers = {
+        "ours": epoch(CosineAnnealingCallback(t_max=T_MAX, lr_min=LR_MIN)),
+        "theirs": epoch(keras_own),
+    }
     what = f"epoch of one batch, callback on {BACKEND}"
     rounds = alternate(timers, *size)
     rows = [row(what, "`LearningRateScheduler`", rounds, whole, MOST_EPOCH)]
     for variables in (6,) if quick else (6, 80):
         step = partial(fit, "batch", times, variables)
-        ours = CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
+        ours = CosineAnnealingCallback(t_max=T_MAX, lr_min=LR_MIN, interval="step")
         timers = {"none": step(), "ours": step(ours), "theirs": step(Setter())}
         rounds = alternate(timers, *size)
         what = f"step in fit, callback on {BACKEND}, {variables} variables"

@@ -18,19 +18,21 @@ STEPS = 10**6
 # Ours and Keras' own of the same curve.
 CURVES: dict[str, tuple[Any, Any]] = {
     "plain": (
-        CosineAnnealingSchedule(0.1, STEPS, lr_min_ratio=0.01),
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=STEPS, lr_min_ratio=0.01),
         CosineDecay(0.1, STEPS, alpha=0.01),
     ),
     "warmup": (
-        CosineAnnealingSchedule(0.1, STEPS, 0.001, warmup=1000, warmup_start_ratio=0.0),
+        CosineAnnealingSchedule(
+            lr_initial=0.1, t_max=STEPS, lr_min=0.001, warmup=1000, warmup_start_ratio=0.0
+        ),
         CosineDecay(0.0, STEPS - 1000, alpha=0.01, warmup_target=0.1, warmup_steps=1000),
     ),
     "restarts": (
-        CosineAnnealingSchedule(0.1, 1000, 0.001, cycles=None),
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=1000, lr_min=0.001, cycles=None),
         CosineDecayRestarts(0.1, 1000, t_mul=1.0, alpha=0.01),
     ),
     "growing restarts": (
-        CosineAnnealingSchedule(0.1, 1000, 0.001, cycles=None, t_mult=2),
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=1000, lr_min=0.001, cycles=None, t_mult=2),
         CosineDecayRestarts(0.1, 1000, t_mul=2.0, alpha=0.01),
     ),
 }

@@ -193,7 +193,7 @@ def alternate(trainings: Mapping[str, list[Training]], rounds: int, passes: int)
 
 def our_callback() -> pl.Callback:
     """Return our callback."""
-    return CosineAnnealingCallback(T_MAX, LR_MIN, interval="step")
+    return CosineAnnealingCallback(t_max=T_MAX, lr_min=LR_MIN, interval="step")
 
 
 def started(module: Callable[..., Module], copies: int, *, own: bool) -> dict[str, list[Training]]:
@@ -205,7 +205,7 @@ def started(module: Callable[..., Module], copies: int, *, own: bool) -> dict[st
         "built-in": lambda: Training(module(scheduled=True)),
     }
     if own:
-        by_epoch = partial(CosineAnnealingCallback, T_MAX, LR_MIN)
+        by_epoch = partial(CosineAnnealingCallback, t_max=T_MAX, lr_min=LR_MIN)
         each = {"empty": pl.Callback, "line": Line, "ours": our_callback, "by epoch": by_epoch}
         for name, made in each.items():
             kinds[f"{name} clocked"] = lambda made=made: Clocked(module(scheduled=False), made())

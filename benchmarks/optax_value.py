@@ -10,7 +10,7 @@ from cosine_callbacks import CosineAnnealing
 
 def measure(*, quick: bool) -> list[Row]:
     """Return our cost as a part of theirs."""
-    ours = CosineAnnealing(0.1, 10**6, 0.001)
+    ours = CosineAnnealing(lr_initial=0.1, t_max=10**6, lr_min=0.001)
     theirs = optax.cosine_decay_schedule(0.1, 10**6, 0.01)
     loops = 1 if quick else 50
     timers = {

@@ -45,10 +45,12 @@ def memory_row(what: str, update: Callable[[int], Any], *, quick: bool) -> Row:
 
 def measure(*, quick: bool) -> list[Row]:
     """Return the cost of a late value as a part of an early one's, and the growth."""
-    endless = CosineAnnealing(0.1, 10, 0.001, cycles=None)
+    endless = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001, cycles=None)
     rows = []
     for t_mult in (1, 2):
-        schedule = CosineAnnealing(0.1, 10, 0.001, cycles=None, t_mult=t_mult)
+        schedule = CosineAnnealing(
+            lr_initial=0.1, t_max=10, lr_min=0.001, cycles=None, t_mult=t_mult
+        )
         loops = 10 if quick else 5000
         timers = {
             "late": per_call(lambda made=schedule: made(LATE), loops),

@@ -26,7 +26,7 @@ def measure(*, quick: bool) -> list[Row]:
         lambda times: times["many"] / MANY / (times["few"] / FEW),
         MOST_MANY,
     )
-    parameters = Parameters(None, 10, LR_MIN, cycles=None)
+    parameters = Parameters(lr_initial=None, t_max=10, lr_min=LR_MIN, cycles=None)
     groups = optimizer(2, tensors=False, alike=True).param_groups
     driver = ParamGroups(0, parameters, parameters.layout(), [g["lr"] for g in groups])
     driver.take_over(groups)

@@ -58,7 +58,7 @@ def built_in(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]
 
 def ours(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
     """Return a timer of what the callback does at an update, over that many of them."""
-    parameters = Parameters(None, T_MAX, LR_MIN)
+    parameters = Parameters(lr_initial=None, t_max=T_MAX, lr_min=LR_MIN)
     rates = [float(group["lr"]) for group in groups]
     driver = ParamGroups(0, parameters, parameters.layout(), rates)
     driver.take_over(groups)
@@ -96,7 +96,10 @@ def loop(groups: list[dict[str, Any]], updates: int) -> Callable[[], float]:
 
 def by_lambda(driven: torch.optim.Optimizer, updates: int) -> Callable[[], float]:
     """Return a timer of what a loop without a trainer does: `LambdaLR` with our factor."""
-    return stepped(LambdaLR(driven, CosineAnnealing(0.1, T_MAX, LR_MIN).factor), updates)
+    return stepped(
+        LambdaLR(driven, CosineAnnealing(lr_initial=0.1, t_max=T_MAX, lr_min=LR_MIN).factor),
+        updates,
+    )
 
 
 def part(name: str, times: Times) -> float:

@@ -32,7 +32,7 @@ def by_hand(e: Any) -> Any:
 
 def measure(*, quick: bool) -> list[Row]:
     """Return our cost as a part of theirs."""
-    ours = CosineAnnealing(PEAK, T_MAX, FLOOR)
+    ours = CosineAnnealing(lr_initial=PEAK, t_max=T_MAX, lr_min=FLOOR)
     theirs = lrsched.cosine(base_lr=PEAK, min_lr=FLOOR, total_steps=T_MAX)
     positions = np.arange(10**3 if quick else 10**6)
     many = 10 if quick else 5000

@@ -44,7 +44,7 @@ CURVES: dict[str, dict[str, Any]] = {
 
 def drawn(parameters: dict[str, Any]) -> str:
     """Return the picture of a curve of 100 positions, with its constructor as a title."""
-    schedule = CosineAnnealing(0.1, 100, **parameters)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=100, **parameters)
     axes = schedule.plot()
     axes.set_title(repr(schedule), family="monospace", fontsize=8)
     svg = io.StringIO()

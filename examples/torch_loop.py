@@ -28,7 +28,7 @@ def main() -> int:
     y_train, y_test = (torch.tensor(part) for part in split[2:])
     model = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
     updates = EPOCHS * -(-len(x_train) // BATCH_SIZE)
-    schedule = CosineAnnealing(0.01, updates, 1e-5, warmup=0.1)
+    schedule = CosineAnnealing(lr_initial=0.01, t_max=updates, lr_min=1e-5, warmup=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr_initial)
     # LambdaLR multiplies the optimizer's own rate: that of each param group, where there are more.
     scheduler = LambdaLR(optimizer, schedule.factor)

@@ -68,7 +68,7 @@ def main() -> int:
     updates = len(model.used)
     right = True
     for k, peak in enumerate(model.peaks):
-        schedule = CosineAnnealing(peak, updates, lr_min_ratio=FLOOR, warmup=0.1)
+        schedule = CosineAnnealing(lr_initial=peak, t_max=updates, lr_min_ratio=FLOOR, warmup=0.1)
         used = [rates[k] for rates in model.used]
         right &= used == [schedule(e) for e in range(updates)]
         print(f"layer {k}: first {used[0]:.3e}, highest {max(used):.3e}, last {used[-1]:.3e}")

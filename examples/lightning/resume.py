@@ -86,7 +86,7 @@ def main() -> int:
         lines = [line.split() for line in Path(folder, "rates.txt").read_text().splitlines()]
     # An update that was lost with the first process is done again.
     used = {int(update): float(rate) for update, rate in lines}
-    schedule = CosineAnnealing(PEAK, updates, FLOOR, warmup=0.1)
+    schedule = CosineAnnealing(lr_initial=PEAK, t_max=updates, lr_min=FLOOR, warmup=0.1)
     equal = sum(used.get(e) == schedule(e) for e in range(updates))
     again = len(lines) - len(used)
     print(f"killed before update {dies_at}; {again} updates were done again by the second run")

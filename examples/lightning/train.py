@@ -117,7 +117,7 @@ def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> tuple[list
     whole = positions[-1] + 1
     if isinstance(t_max, float):
         t_max = max(1, round(t_max * whole))
-    schedule = CosineAnnealing(peak or lr, t_max or whole, **written)
+    schedule = CosineAnnealing(lr_initial=peak or lr, t_max=t_max or whole, **written)
     floor = schedule.lr_min or (schedule.lr_min_ratio or 0.0) * schedule.lr_initial
     return [schedule(e) for e in positions], floor
 

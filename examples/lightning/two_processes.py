@@ -60,7 +60,7 @@ def main() -> int:
     model = Net()
     trainer.fit(model, DataLoader(data, BATCH_SIZE))
     updates = EPOCHS * math.ceil(len(data) / PROCESSES / BATCH_SIZE)
-    schedule = CosineAnnealing(PEAK, updates, FLOOR)
+    schedule = CosineAnnealing(lr_initial=PEAK, t_max=updates, lr_min=FLOOR)
     right = model.used == [schedule(e) for e in range(updates)]
     # In one piece: print would write the end of the line for itself.
     sys.stdout.write(

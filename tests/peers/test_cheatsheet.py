@@ -102,7 +102,10 @@ def test_where_theirs_differs(row):
     ("schedule", "weight"),
     [
         (lambda: keras.optimizers.schedules.CosineDecay(0.1, 2), 0.0),
-        (lambda: CosineAnnealingSchedule(0.1, 2, gradient_accumulation_steps=4), -0.15),
+        (
+            lambda: CosineAnnealingSchedule(lr_initial=0.1, t_max=2, gradient_accumulation_steps=4),
+            -0.15,
+        ),
     ],
     ids=["CosineDecay", "CosineAnnealingSchedule"],
 )
@@ -119,7 +122,7 @@ def test_updates_of_four_batches(schedule, weight):
 
 BLOCKS = [token.content for token in TOKENS if token.type == "fence" and token.info == "python"]
 WRITTEN = "schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)"
-RESTARTS = "schedule = CosineAnnealing(0.1, 5, 0.001, cycles=2)"
+RESTARTS = "schedule = CosineAnnealing(lr_initial=0.1, t_max=5, lr_min=0.001, cycles=2)"
 LOOPS = {"LambdaLR": BLOCKS[1], "one peak": BLOCKS[2], "peaks": BLOCKS[3]}
 E = np.arange(12)
 FALLEN = 0.001 + 0.0495 * (1 + np.cos(np.pi * np.minimum(E, 10) / 10))

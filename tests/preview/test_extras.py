@@ -65,8 +65,10 @@ def test_numbers_need_no_plotext():
 
 
 def test_plot_names_its_extra():
-    done = without(
-        "matplotlib", "import cosine_callbacks; cosine_callbacks.CosineAnnealing(1, 3).plot()"
-    )
+    program = """
+from cosine_callbacks import CosineAnnealing
+CosineAnnealing(lr_initial=1, t_max=3).plot()
+"""
+    done = without("matplotlib", program)
     sentence = "matplotlib is not installed; run: pip install 'cosine-callbacks[plot]'"
     assert done.stderr.splitlines()[-1] == f"ModuleNotFoundError: {sentence}"

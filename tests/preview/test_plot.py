@@ -18,7 +18,7 @@ def line_of(axes):
 
 
 def test_the_curve_and_a_little_more():
-    axes = CosineAnnealing(0.1, 20, 0.001).plot()
+    axes = CosineAnnealing(lr_initial=0.1, t_max=20, lr_min=0.001).plot()
     drawn = line_of(axes)
     assert [*drawn] == [*range(23)]
     for e, rate in drawn.items():
@@ -32,20 +32,20 @@ def test_the_curve_and_a_little_more():
 
 def test_into_given_axes():
     axes = mpl.figure.Figure().subplots(2)
-    assert CosineAnnealing(0.1, 10).plot(axes[1]) is axes[1]
-    assert CosineAnnealing(0.1, 10).plot(ax=axes[1], until=5) is axes[1]
+    assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(axes[1]) is axes[1]
+    assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes[1], until=5) is axes[1]
     assert [max(line.get_xdata()) for line in axes[1].lines] == [11, 5]
     assert not axes[0].lines
 
 
 def test_each_call_makes_a_figure():
-    schedule = CosineAnnealing(0.1, 10)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=10)
     first, second = schedule.plot(), schedule.plot()
     assert first.figure is not second.figure
 
 
 def test_the_warmup_is_marked():
-    axes = CosineAnnealing(0.1, 10, warmup=3).plot()
+    axes = CosineAnnealing(lr_initial=0.1, t_max=10, warmup=3).plot()
     (text,) = axes.get_legend().get_texts()
     assert text.get_text() == "warmup"
     (span,) = axes.patches
@@ -54,7 +54,7 @@ def test_the_warmup_is_marked():
 
 @pytest.mark.parametrize(("cycles", "last"), [(None, 30), (2, 22), (5, 55)])
 def test_restarts(cycles, last):
-    drawn = line_of(CosineAnnealing(1, 10, cycles=cycles).plot())
+    drawn = line_of(CosineAnnealing(lr_initial=1, t_max=10, cycles=cycles).plot())
     assert max(drawn) == last
     assert (drawn[9], drawn[10], drawn[15]) == (
         pytest.approx(0.0244717, rel=1e-5),
@@ -64,7 +64,9 @@ def test_restarts(cycles, last):
 
 
 def test_a_long_run_is_sampled_with_its_corners():
-    drawn = line_of(CosineAnnealing(1, 10**9, cycles=3, warmup=10**5, peak_decay=0.5).plot())
+    drawn = line_of(
+        CosineAnnealing(lr_initial=1, t_max=10**9, cycles=3, warmup=10**5, peak_decay=0.5).plot()
+    )
     assert len(drawn) < 1000
     corners = {0: 1 / (10**5 + 1), 10**5: 1, 10**9: 0.5, 2 * 10**9: 0.25, 3 * 10**9: 0}
     assert {e: drawn[e] for e in corners} == pytest.approx(corners)
@@ -73,7 +75,7 @@ def test_a_long_run_is_sampled_with_its_corners():
 
 @pytest.mark.parametrize("until", [2, 3, 22, 180, 200, 1_100, 240_000])
 def test_the_ticks_are_round(until):
-    axes = CosineAnnealing(0.1, 10).plot(until=until)
+    axes = CosineAnnealing(lr_initial=0.1, t_max=10).plot(until=until)
     ticks = [tick for tick in axes.get_xticks() if tick <= until]
     assert len(ticks) > 2
     assert all(tick == int(tick) for tick in ticks)
@@ -83,12 +85,12 @@ def test_the_ticks_are_round(until):
 def test_given_axes_keep_their_ticks():
     axes = mpl.figure.Figure().subplots()
     axes.set_xticks([0, 2.5, 7])
-    CosineAnnealing(0.1, 10).plot(axes, until=8)
+    CosineAnnealing(lr_initial=0.1, t_max=10).plot(axes, until=8)
     assert [*axes.get_xticks()] == [0, 2.5, 7]
 
 
 def test_the_longest_curve_is_drawn():
-    axes = CosineAnnealing(0.1, 2**63 - 1).plot()
+    axes = CosineAnnealing(lr_initial=0.1, t_max=2**63 - 1).plot()
     assert max(axes.lines[0].get_xdata()) > 2**63 - 1
 
 
@@ -97,15 +99,16 @@ def test_the_longest_curve_is_drawn():
 )
 def test_until(until, error):
     with pytest.raises(error, match=rf"^until must be an? .*, got {until!r}"):
-        CosineAnnealing(0.1, 10).plot(until=until)
+        CosineAnnealing(lr_initial=0.1, t_max=10).plot(until=until)
 
 
 LAZY = """
 import sys
 from cosine_callbacks import CosineAnnealing
-CosineAnnealing(0.1, 10)(3)
+schedule = CosineAnnealing(lr_initial=0.1, t_max=10)
+schedule(3)
 print(sorted({"matplotlib", "numpy"} & {*sys.modules}))
-CosineAnnealing(0.1, 10).plot()
+schedule.plot()
 print(sorted({"matplotlib", "numpy"} & {*sys.modules}))
 """
 

@@ -270,12 +270,18 @@ def test_the_same_here(monkeypatch, process):
 @pytest.mark.parametrize(
     ("flags", "schedule", "last"),
     [
-        ({"t_max": 10, "lr_min": 0.001}, CosineAnnealing(0.1, 10, 0.001), 11),
-        ({"t_max": 20, "warmup": 0.25}, CosineAnnealing(0.1, 20, warmup=0.25), 22),
-        ({"t_max": 4, "cycles": "null"}, CosineAnnealing(0.1, 4, cycles=None), 12),
+        (
+            {"t_max": 10, "lr_min": 0.001},
+            CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001),
+            11,
+        ),
+        ({"t_max": 20, "warmup": 0.25}, CosineAnnealing(lr_initial=0.1, t_max=20, warmup=0.25), 22),
+        ({"t_max": 4, "cycles": "null"}, CosineAnnealing(lr_initial=0.1, t_max=4, cycles=None), 12),
         (
             {"t_max": 3, "cycles": 3, "t_mult": 2, "peak_decay": 0.5, "lr_min_ratio": 0.1},
-            CosineAnnealing(0.1, 3, cycles=3, t_mult=2, peak_decay=0.5, lr_min_ratio=0.1),
+            CosineAnnealing(
+                lr_initial=0.1, t_max=3, cycles=3, t_mult=2, peak_decay=0.5, lr_min_ratio=0.1
+            ),
             23,
         ),
     ],

@@ -37,7 +37,7 @@ def test_a_backup_that_is_cut_short(tmp_path, part):
     def run(*others):
         model = compiled(keras.optimizers.SGD(0.1))
         backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
-        fit(model, CosineAnnealingCallback(4), backup, *others, epochs=4)
+        fit(model, CosineAnnealingCallback(t_max=4), backup, *others, epochs=4)
         return weight_of(model)
 
     with pytest.raises(KeyboardInterrupt):
@@ -60,8 +60,12 @@ def test_a_backup_of_two_epochs(tmp_path, kind):
     """Killed between its two files, Keras trains an epoch twice; a schedule counts that."""
 
     def run(*others):
-        annealing = [CosineAnnealingCallback(4)] if kind == "callback" else []
-        rate = 0.1 if annealing else CosineAnnealingSchedule(0.1, 4, steps_per_epoch=10)
+        annealing = [CosineAnnealingCallback(t_max=4)] if kind == "callback" else []
+        rate = (
+            0.1
+            if annealing
+            else CosineAnnealingSchedule(lr_initial=0.1, t_max=4, steps_per_epoch=10)
+        )
         model = compiled(keras.optimizers.SGD(rate))
         backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
         fit(model, *annealing, backup, *others, epochs=4)

@@ -32,7 +32,7 @@ def test_killed_and_resumed(tmp_path):
 def saved(tmp_path_factory):
     """A checkpoint in the middle of a run."""
     file = tmp_path_factory.mktemp("saved") / "run.ckpt"
-    made = fit(Model(), CosineAnnealingCallback(20, interval="step"), max_steps=7)
+    made = fit(Model(), CosineAnnealingCallback(t_max=20, interval="step"), max_steps=7)
     made.save_checkpoint(file)
     return file
 
@@ -41,7 +41,7 @@ def resumed(file):
     """Go on from the file, which stays as it is; return the rates used, and what was raised."""
     before, model, raised = file.read_bytes(), Model(), None
     try:
-        callback = CosineAnnealingCallback(20, interval="step")
+        callback = CosineAnnealingCallback(t_max=20, interval="step")
         fit(model, callback, max_steps=20, max_epochs=3, ckpt_path=file)
     except Exception as error:  # noqa: BLE001 - which one it may be, the tests say
         raised = error

@@ -38,10 +38,10 @@ def test_keras(kind):
     soaked, ours = Soaked(), []
     soaked.set = kind == "callback"
     if soaked.set:
-        ours = [CosineAnnealingCallback(T_MAX, 0.001, interval="step", cycles=None)]
+        ours = [CosineAnnealingCallback(t_max=T_MAX, lr_min=0.001, interval="step", cycles=None)]
         rate = 0.1
     else:
-        rate = CosineAnnealingSchedule(0.1, T_MAX, 0.001, cycles=None)
+        rate = CosineAnnealingSchedule(lr_initial=0.1, t_max=T_MAX, lr_min=0.001, cycles=None)
     model = compiled(keras.optimizers.SGD(rate))
     ones = np.ones((UPDATES // 10, 1), "float32")
     model.fit(ones, ones, batch_size=1, epochs=10, callbacks=[*ours, soaked], verbose=0)

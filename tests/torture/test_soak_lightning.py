@@ -38,7 +38,7 @@ class Soaked(pl.LightningModule):
 
 def test_lightning():
     model = Soaked()
-    ours = CosineAnnealingCallback(T_MAX, 0.001, interval="step", cycles=None)
+    ours = CosineAnnealingCallback(t_max=T_MAX, lr_min=0.001, interval="step", cycles=None)
     trainer(ours, max_epochs=1).fit(model)
     used = np.array(model.used)
     right = 0.001 + 0.0495 * (1 + np.cos(np.pi * (np.arange(UPDATES) % T_MAX) / T_MAX))

@@ -39,14 +39,16 @@ def schedules(draw, t_max=lengths, cycles=counts):
     floor = draw(st.sampled_from(["none", "lr_min", "lr_min_ratio"]))
     if floor != "none":
         given[floor] = draw(parts) * (peak if floor == "lr_min" else 1)
-    warmup = draw(st.just(0) | st.integers(0, t_max - 1) | st.floats(0, 1 - 1 / t_max))
+    # For a huge t_max, 1 - 1 / t_max rounds to 1.
+    most = min(1 - 1 / t_max, math.nextafter(1, 0))
+    warmup = draw(st.just(0) | st.integers(0, t_max - 1) | st.floats(0, most))
     if round(warmup * t_max if isinstance(warmup, float) else warmup) < t_max:
         given["warmup"] = warmup
         if warmup:
             given["warmup_start_ratio"] = draw(st.none() | parts)
     if draw(st.booleans()):
         given["peak_decay"] = draw(st.floats(0.01, 1))
-    return CosineAnnealing(peak, t_max, **given)
+    return CosineAnnealing(lr_initial=peak, t_max=t_max, **given)
 
 
 @st.composite

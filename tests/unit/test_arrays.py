@@ -47,34 +47,34 @@ def test_equal_bits_of_the_largest_integers(schedule, data):
 
 
 def test_equal_bits_of_many_decayed_peaks():
-    schedule = CosineAnnealing(0.1, 2, cycles=None, peak_decay=0.987654321)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=2, cycles=None, peak_decay=0.987654321)
     same(schedule(np.arange(20_000)), [schedule(e) for e in range(20_000)])
 
 
 @each_kind
 @pytest.mark.parametrize("dtype", [*np.typecodes["AllInteger"], *np.typecodes["Float"]])
 def test_every_dtype(given, dtype):
-    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    schedule = CosineAnnealing(lr_initial=0.1, **{"t_max": 10} | given)
     same(schedule(np.arange(100, dtype=dtype)), [schedule(e) for e in range(100)])
-    long = CosineAnnealing(0.1, 10**9)
+    long = CosineAnnealing(lr_initial=0.1, t_max=10**9)
     same(long(np.array([1, 100], dtype)), [long(1), long(100)])
 
 
 def test_small_integers_do_not_overflow():
-    schedule = CosineAnnealing(0.1, 1000, 0.01, cycles=4, warmup=300)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=1000, lr_min=0.01, cycles=4, warmup=300)
     es = [-128, -1, 0, 1, 126, 127]
     same(schedule(np.array(es, np.int8)), [schedule(e) for e in es])
 
 
 def test_unsigned_positions_beyond_int64_are_the_end():
     es = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
-    same(CosineAnnealing(0.1, 10, 0.01)(es), [0.1, 0.01, 0.01, 0.01])
-    same(CosineAnnealing(0.1, 2**63 - 1, 0.01)(es), [0.1, 0.01, 0.01, 0.01])
+    same(CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01])
+    same(CosineAnnealing(lr_initial=0.1, t_max=2**63 - 1, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01])
 
 
 @each_kind
 def test_nan_stays_nan_and_infinity_is_the_end(given):
-    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    schedule = CosineAnnealing(lr_initial=0.1, **{"t_max": 10} | given)
     rates = schedule(np.array([math.nan, 5, -math.inf, math.inf, 1e300, math.nan]))
     assert np.isnan(rates).tolist() == [True, False, False, False, False, True]
     floor = schedule.lr_min
@@ -84,7 +84,7 @@ def test_nan_stays_nan_and_infinity_is_the_end(given):
 
 @each_kind
 def test_shapes_views_and_subclasses(given):
-    schedule = CosineAnnealing(0.1, **{"t_max": 10} | given)
+    schedule = CosineAnnealing(lr_initial=0.1, **{"t_max": 10} | given)
     es = np.arange(12).reshape(3, 4)
     es.setflags(write=False)
     assert schedule(es).shape == (3, 4)
@@ -103,7 +103,7 @@ def test_shapes_views_and_subclasses(given):
     ids=repr,
 )
 def test_numpy_scalars_and_0d_arrays_give_plain_floats(e):
-    schedule = CosineAnnealing(0.1, 10, cycles=None, t_mult=2, warmup=2)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=10, cycles=None, t_mult=2, warmup=2)
     for rate in (schedule(e), schedule.factor(e), cosine_annealing(e, lr_initial=0.1, t_max=10)):
         assert type(rate) is float
     assert schedule(e) == schedule(5)
@@ -121,7 +121,9 @@ def test_the_bare_formula_takes_0d_arrays_as_arguments():
 
 def test_long_arrays():
     """They are computed in blocks: no border between two may show."""
-    schedule = CosineAnnealing(0.1, 40_000, 0.001, warmup=1000, cycles=2, peak_decay=0.5)
+    schedule = CosineAnnealing(
+        lr_initial=0.1, t_max=40_000, lr_min=0.001, warmup=1000, cycles=2, peak_decay=0.5
+    )
     es = np.arange(-1, 80_001).reshape(-1, 2)[::-1]
     rates = schedule(es)
     assert rates.shape == es.shape
@@ -144,20 +146,20 @@ def test_long_arrays():
 )
 def test_arrays_of_other_kinds_are_refused(e):
     with pytest.raises(TypeError, match=r"^e must hold integers or floats, got dtype .*; convert"):
-        CosineAnnealing(0.1, 10)(e)
+        CosineAnnealing(lr_initial=0.1, t_max=10)(e)
 
 
 @pytest.mark.parametrize("e", [[1, 2], (1,), range(3), {}], ids=repr)
 def test_other_sequences_are_refused(e):
     with pytest.raises(TypeError, match=r"^e must be a number, got .*; give an int or float"):
-        CosineAnnealing(0.1, 10)(e)
+        CosineAnnealing(lr_initial=0.1, t_max=10)(e)
 
 
 @pytest.mark.parametrize(
     "e", [np.array([1, math.inf]), np.array(math.inf), np.float32("inf"), math.inf], ids=repr
 )
 def test_without_a_last_cycle_there_is_no_end(e):
-    schedule = CosineAnnealing(0.1, 10, cycles=None)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=10, cycles=None)
     with pytest.raises(ValueError, match=r"^e must be finite with cycles=None, got inf; give"):
         schedule(e)
     assert schedule(-math.inf) == schedule(np.array([-math.inf]))[0] == 0.1

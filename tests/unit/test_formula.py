@@ -29,33 +29,43 @@ COSINES = {
 def test_closed_forms_over_a_floor(degrees, cosine):
     rate = cosine_annealing(degrees, lr_initial=0.1, lr_min=0.02, t_max=180)
     assert rate == pytest.approx(0.02 + 0.04 * (1 + cosine), rel=1e-15)
-    assert CosineAnnealing(0.1, 180, 0.02)(degrees) == rate
+    assert CosineAnnealing(lr_initial=0.1, t_max=180, lr_min=0.02)(degrees) == rate
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({}, {10: 0, 11: 0, 15: 0, 20: 0, -1: 0.1}, id="A1"),
-        pytest.param({"t_max": 20}, {24: 0}, id="A2"),
-        pytest.param({}, dict.fromkeys(range(10, 21), 0), id="A3"),
-        pytest.param({"lr_min": 0.01}, {8: 0.01859424}, id="A4"),
-        pytest.param({"lr_min": 0.001}, {0: 0.1, 5: 0.0505, 10: 0.001}, id="A5"),
+        pytest.param({}, {10: 0, 11: 0, 15: 0, 20: 0, -1: 0.1}, id="floor-held-after-the-end"),
+        pytest.param({"t_max": 20}, {24: 0}, id="loader-longer-than-t_max"),
+        pytest.param({}, dict.fromkeys(range(10, 21), 0), id="every-position-after-the-end"),
+        pytest.param({"lr_min": 0.01}, {8: 0.01859424}, id="floor-of-0.01"),
+        pytest.param({"lr_min": 0.001}, {0: 0.1, 5: 0.0505, 10: 0.001}, id="start-middle-and-end"),
         pytest.param(
             {"t_max": 20},
             {5: 0.08535534, 6: 0.07938926, 7: 0.07269952, 8: 0.06545085},
-            id="B1-B2",
+            id="resumed-at-5-of-20",
         ),
-        pytest.param({"lr_initial": 1e-3, "t_max": 50}, {43: 4.758647e-5, 60: 0}, id="B3"),
-        pytest.param({"t_max": 4}, {1: 0.08535534, 2: 0.05}, id="B4"),
-        pytest.param({}, {9: 0.002447174}, id="C1"),
-        pytest.param({"t_max": 25}, {5: 0.09045085, 8: 0.07679134}, id="C3"),
-        pytest.param({"t_max": 30}, {29: 0.0002739052}, id="D4"),
-        pytest.param({"t_max": 8}, {0: 0.1, 1: 0.09619398, 2: 0.08535534, 3: 0.06913417}, id="D5"),
-        pytest.param({}, {1: 0.09755283}, id="E1"),
-        pytest.param({"lr_initial": 0.01}, {1: 0.009755283}, id="E1-small"),
-        pytest.param({"lr_initial": 1e-4, "lr_min_ratio": 0.01}, {5: 5.05e-5}, id="E2"),
-        pytest.param({"t_max": 10**6}, {999_923: 1.462922e-9}, id="H1"),
-        pytest.param({"t_max": 10**4}, {9999: 2.467401e-9}, id="H2"),
+        pytest.param(
+            {"lr_initial": 1e-3, "t_max": 50},
+            {43: 4.758647e-5, 60: 0},
+            id="resumed-at-43-with-a-shorter-t_max",
+        ),
+        pytest.param({"t_max": 4}, {1: 0.08535534, 2: 0.05}, id="epochs-1-and-2-of-4"),
+        pytest.param({}, {9: 0.002447174}, id="last-update-of-10"),
+        pytest.param({"t_max": 25}, {5: 0.09045085, 8: 0.07679134}, id="updates-5-and-8-of-25"),
+        pytest.param({"t_max": 30}, {29: 0.0002739052}, id="last-update-of-30"),
+        pytest.param(
+            {"t_max": 8},
+            {0: 0.1, 1: 0.09619398, 2: 0.08535534, 3: 0.06913417},
+            id="first-updates-of-8",
+        ),
+        pytest.param({}, {1: 0.09755283}, id="second-update"),
+        pytest.param({"lr_initial": 0.01}, {1: 0.009755283}, id="second-update-of-a-smaller-rate"),
+        pytest.param(
+            {"lr_initial": 1e-4, "lr_min_ratio": 0.01}, {5: 5.05e-5}, id="floor-as-a-ratio"
+        ),
+        pytest.param({"t_max": 10**6}, {999_923: 1.462922e-9}, id="tail-of-a-million"),
+        pytest.param({"t_max": 10**4}, {9999: 2.467401e-9}, id="tail-of-ten-thousand"),
     ],
 )
 def test_reported_cases(given, expected):
@@ -74,13 +84,13 @@ def test_8_ulp_from_the_true_rate(drawn):
 @given(rates, lengths, st.data())
 def test_8_ulp_from_the_true_rate_in_the_tail(peak, t_max, data):
     left = data.draw(st.integers(0, min(t_max, 1000)))
-    schedule = CosineAnnealing(peak, t_max)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max)
     assert ulps(schedule(t_max - left), true_rate(schedule, t_max - left)) <= 8
 
 
 @given(rates, lengths, st.floats(0, 1))
 def test_fractional_positions(peak, t_max, part):
-    schedule = CosineAnnealing(peak, t_max, lr_min_ratio=0.25)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=0.25)
     e = round(part * t_max * 4) / 4
     assert ulps(schedule(e), true_rate(schedule, e)) <= 8
 
@@ -90,18 +100,18 @@ def test_fractional_positions(peak, t_max, part):
 @example(peak=0.1, part=0.3, t_max=10)
 def test_both_ends_are_exact_and_clamped(peak, part, t_max):
     floor = peak * part
-    schedule = CosineAnnealing(peak, t_max, floor)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min=floor)
     assert [schedule(e) for e in (0, -1, -0.5, -math.inf, -(10**400))] == [peak] * 5
     after = (t_max, t_max + 1, 2 * t_max, 3 * t_max, 1e300, math.inf, 10**400)
     assert [schedule(e) for e in after] == [floor] * 7
-    assert CosineAnnealing(peak, t_max, lr_min_ratio=part)(t_max) == part * peak
+    assert CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=part)(t_max) == part * peak
 
 
 def test_near_the_peak_the_sum_never_passes_it():
     random = np.random.default_rng(1)
     for peak, part in random.random((3000, 2)).tolist():
         floor = peak * part
-        schedule = CosineAnnealing(peak, 10**9, floor)
+        schedule = CosineAnnealing(lr_initial=peak, t_max=10**9, lr_min=floor)
         near = [schedule(e) for e in (0, 1, 2, 5, 20, 50, 100, 1000, 10**5)]
         assert near == sorted(near, reverse=True)
         assert near[0] == peak
@@ -116,8 +126,8 @@ def test_no_rate_leaves_floor_and_peak(drawn):
 @given(rates, lengths, parts)
 def test_a_floor_at_the_peak_is_constant(rate, t_max, part):
     for schedule in (
-        CosineAnnealing(rate, t_max, rate),
-        CosineAnnealing(rate, t_max, lr_min_ratio=1, cycles=None, peak_decay=0.5),
+        CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min=rate),
+        CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min_ratio=1, cycles=None, peak_decay=0.5),
     ):
         assert {schedule(e) for e in (0, 1, round(part * t_max), t_max - 1, t_max + 1)} == {rate}
 
@@ -137,7 +147,7 @@ def test_never_rises(schedule, data):
 @pytest.mark.parametrize("floor", [0.0, 1e-9, 0.03, 0.0999999])
 @pytest.mark.parametrize("t_max", [10, 12345, 10**6, 10**9, 2**40 + 1])
 def test_never_rises_anywhere(t_max, floor):
-    schedule = CosineAnnealing(0.1, t_max, floor)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, lr_min=floor)
     near = np.arange(min(t_max, 200_000) + 1)
     for e in (near, t_max - near[::-1], t_max // 2 + near):
         assert (np.diff(schedule(e)) <= 0).all()
@@ -148,7 +158,7 @@ def test_never_rises_anywhere(t_max, floor):
 @pytest.mark.parametrize("t_max", WHOLE_LENGTHS[3:])
 def test_the_last_unit_before_the_floor(t_max):
     true = mp.mpf(0.1) * mp.sin(mp.pi / 2 / t_max) ** 2
-    assert ulps(CosineAnnealing(0.1, t_max)(t_max - 1), true) <= 8
+    assert ulps(CosineAnnealing(lr_initial=0.1, t_max=t_max)(t_max - 1), true) <= 8
 
 
 def test_all_but_the_position_go_by_name():

@@ -22,7 +22,9 @@ import cosine_callbacks
 assert "numpy" not in sys.modules
 assert sorted(cosine_callbacks.__all__) == ["CosineAnnealing", "cosine_annealing"]
 
-schedule = cosine_callbacks.CosineAnnealing(0.1, 10, 0.001, cycles=2, t_mult=2, warmup=2)
+schedule = cosine_callbacks.CosineAnnealing(
+    lr_initial=0.1, t_max=10, lr_min=0.001, cycles=2, t_mult=2, warmup=2
+)
 print(schedule, schedule(10), schedule.factor(30), schedule.to_dict()["warmup"])
 print(cosine_callbacks.cosine_annealing(0, lr_initial=0.1, t_max=10))
 for e in (None, [1]):

@@ -136,9 +136,16 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
     value = ABSURD[absurd]()
     started = perf_counter()
     if name == "e" and isinstance(value, int | float | np.ndarray):
-        assert set(np.atleast_1d(CosineAnnealing(0.1, 10)(value)).tolist()) <= {0.1, 0.0}
+        assert set(np.atleast_1d(CosineAnnealing(lr_initial=0.1, t_max=10)(value)).tolist()) <= {
+            0.1,
+            0.0,
+        }
     else:
-        call = CosineAnnealing(0.1, 10) if name == "e" else lambda value: build(name, value)
+        call = (
+            CosineAnnealing(lr_initial=0.1, t_max=10)
+            if name == "e"
+            else lambda value: build(name, value)
+        )
         error = ValueError if isinstance(value, int | float) else TypeError
         if name == "lr_initial" and absurd == "1e300":
             assert call(value)(5) == pytest.approx(5e299)
@@ -148,40 +155,53 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
 
 
 @pytest.mark.parametrize("value", [0, -1, nan, inf, True, "10", [10]], ids=repr)
-def test_t_max_of_the_bare_formula(value):  # M1
+def test_t_max_of_the_bare_formula(value):
     error = ValueError if type(value) in (int, float) else TypeError
     cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and remembered
     refused(error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value))
 
 
 @pytest.mark.parametrize("value", [0.5, -1, nan])
-def test_lr_min_of_the_bare_formula(value):  # M2
+def test_lr_min_of_the_bare_formula(value):
     call = lambda: cosine_annealing(1, lr_initial=0.1, lr_min=value, t_max=10)  # noqa: E731
     refused(ValueError, "lr_min", value, call)
 
 
 def test_one_floor_only():
     for lr_min in (0, 0.0, -0.0):
-        assert CosineAnnealing(0.1, 10, lr_min, lr_min_ratio=0.1)(10) == 0.1 * 0.1
-    refused(ValueError, "lr_min", 0.01, lambda: CosineAnnealing(0.1, 10, 0.01, lr_min_ratio=0.1))
-    refused(ValueError, "lr_min", 0.01, lambda: CosineAnnealing(0.1, 10, 0.01, lr_min_ratio=0))
+        assert (
+            CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=lr_min, lr_min_ratio=0.1)(10)
+            == 0.1 * 0.1
+        )
+    refused(
+        ValueError,
+        "lr_min",
+        0.01,
+        lambda: CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01, lr_min_ratio=0.1),
+    )
+    refused(
+        ValueError,
+        "lr_min",
+        0.01,
+        lambda: CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01, lr_min_ratio=0),
+    )
 
 
 @pytest.mark.parametrize("e", [nan, np.float32("nan"), np.array(nan), np.float64("nan")], ids=repr)
 def test_nan_is_no_position(e):
-    refused(ValueError, "e", "nan", lambda: CosineAnnealing(0.1, 10)(e))
+    refused(ValueError, "e", "nan", lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
 
 
 @pytest.mark.parametrize("e", [None, True, np.True_, "5", 5j, Decimal(5)], ids=repr)
 def test_positions_are_numbers(e):
-    refused(TypeError, "e", repr(e), lambda: CosineAnnealing(0.1, 10)(e))
+    refused(TypeError, "e", repr(e), lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
 
 
 def test_a_scalar_that_cannot_be_unpacked_is_no_number():
     class Symbolic:
         shape = ()
 
-    refused(TypeError, "e", None, lambda: CosineAnnealing(0.1, 10)(Symbolic()))
+    refused(TypeError, "e", None, lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(Symbolic()))
 
 
 WHOLE = {name: value for name, value in GOOD.items() if isinstance(value, int)}
@@ -202,7 +222,7 @@ def test_numpy_scalars_are_plain_numbers(name, value, made):
 
 
 def test_whole_rates_are_floats():
-    schedule = CosineAnnealing(1, 10, 1, peak_decay=1)
+    schedule = CosineAnnealing(lr_initial=1, t_max=10, lr_min=1, peak_decay=1)
     stored = (schedule.lr_initial, schedule.lr_min, schedule.peak_decay)
     assert [type(value) for value in stored] == [float] * 3
 

@@ -50,10 +50,19 @@ def test_copies_are_equal(schedule):
 @pytest.mark.parametrize(
     ("schedule", "text"),
     [
-        (CosineAnnealing(0.1, 10), "lr_initial=0.1, t_max=10"),
-        (CosineAnnealing(1, 10, 0.01), "lr_initial=1.0, t_max=10, lr_min=0.01"),
-        (CosineAnnealing(np.float64(0.1), np.int8(10)), "lr_initial=0.1, t_max=10"),
-        (CosineAnnealing(0.1, 10, lr_min_ratio=0), "lr_initial=0.1, t_max=10, lr_min_ratio=0.0"),
+        (CosineAnnealing(lr_initial=0.1, t_max=10), "lr_initial=0.1, t_max=10"),
+        (
+            CosineAnnealing(lr_initial=1, t_max=10, lr_min=0.01),
+            "lr_initial=1.0, t_max=10, lr_min=0.01",
+        ),
+        (
+            CosineAnnealing(lr_initial=np.float64(0.1), t_max=np.int8(10)),
+            "lr_initial=0.1, t_max=10",
+        ),
+        (
+            CosineAnnealing(lr_initial=0.1, t_max=10, lr_min_ratio=0),
+            "lr_initial=0.1, t_max=10, lr_min_ratio=0.0",
+        ),
         (
             CosineAnnealing(**FULL),
             (
@@ -86,13 +95,17 @@ def test_each_parameter_counts_for_equality(name, value):
 
 
 def test_equality_is_of_parameters_not_of_curves():
-    assert CosineAnnealing(0.1, 10, 0.05) != CosineAnnealing(0.1, 10, lr_min_ratio=0.5)
-    assert CosineAnnealing(1, 10) == CosineAnnealing(1.0, np.int64(10), 0)
-    assert CosineAnnealing(0.1, 10) != 0.1
+    assert CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.05) != CosineAnnealing(
+        lr_initial=0.1, t_max=10, lr_min_ratio=0.5
+    )
+    assert CosineAnnealing(lr_initial=1, t_max=10) == CosineAnnealing(
+        lr_initial=1.0, t_max=np.int64(10), lr_min=0
+    )
+    assert CosineAnnealing(lr_initial=0.1, t_max=10) != 0.1
 
 
 def test_frozen():
-    schedule = CosineAnnealing(0.1, 10)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=10)
     for name in (*FULL, "another"):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(schedule, name, 1)
@@ -108,7 +121,9 @@ def test_to_dict_has_the_constructors_names_and_plain_types():
 
 
 def test_from_dict_fills_in_defaults():
-    assert CosineAnnealing.from_dict({"t_max": 10, "lr_initial": 0.1}) == CosineAnnealing(0.1, 10)
+    assert CosineAnnealing.from_dict({"t_max": 10, "lr_initial": 0.1}) == CosineAnnealing(
+        lr_initial=0.1, t_max=10
+    )
 
 
 @pytest.mark.parametrize("missing", ["lr_initial", "t_max"])
@@ -126,7 +141,7 @@ def test_from_dict_refuses_unknown_keys(unknown):
 
 @given(rates)
 def test_factor_is_exactly_1_at_the_peak_and_has_the_floor(peak):
-    schedule = CosineAnnealing(peak, 10, lr_min_ratio=0.25, warmup=2, cycles=2)
+    schedule = CosineAnnealing(lr_initial=peak, t_max=10, lr_min_ratio=0.25, warmup=2, cycles=2)
     assert [schedule.factor(e) for e in (2, 10)] == [1.0, 1.0]
     assert schedule.factor(20) == peak * 0.25 / peak
     assert schedule.factor(math.inf) * peak == pytest.approx(peak * 0.25, abs=math.ulp(0.0))
@@ -134,7 +149,9 @@ def test_factor_is_exactly_1_at_the_peak_and_has_the_floor(peak):
 
 @pytest.mark.parametrize(("e", "factor"), [(0, 1), (5, 0.505), (10, 0.01), (99, 0.01)])
 def test_factor(e, factor):
-    assert CosineAnnealing(0.1, 10, 0.001).factor(e) == pytest.approx(factor, rel=1e-15)
+    assert CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001).factor(e) == pytest.approx(
+        factor, rel=1e-15
+    )
 
 
 def test_peak_and_length_must_be_given():
@@ -142,4 +159,4 @@ def test_peak_and_length_must_be_given():
     needed = [name for name, p in signature.parameters.items() if p.default is p.empty]
     assert needed == ["lr_initial", "t_max"]
     with pytest.raises(TypeError, match=r"missing 1 required positional argument: 't_max'$"):
-        CosineAnnealing(0.1)
+        CosineAnnealing(lr_initial=0.1)

@@ -14,13 +14,15 @@ from .inputs import rates
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        pytest.param({"t_max": 30, "warmup": 5, "lr_initial": 1e-3}, {5: 1e-3, 30: 0}, id="F1"),
+        pytest.param(
+            {"t_max": 30, "warmup": 5, "lr_initial": 1e-3}, {5: 1e-3, 30: 0}, id="peak-and-end"
+        ),
         pytest.param(
             {"t_max": 13, "warmup": 3, "warmup_start_ratio": 0},
             {0: 0, 1: 0.1 / 3, 2: 0.2 / 3, 3: 0.1},
-            id="F2",
+            id="start-at-0",
         ),
-        pytest.param({"warmup": 3}, {0: 0.025, 1: 0.05, 2: 0.075, 3: 0.1}, id="F3"),
+        pytest.param({"warmup": 3}, {0: 0.025, 1: 0.05, 2: 0.075, 3: 0.1}, id="default-start"),
         pytest.param({"t_max": 20, "warmup": 10}, {0: 0.1 / 11, 15: 0.05, 20: 0}, id="rest"),
         pytest.param(
             {"t_max": 6, "warmup": 4, "lr_min": 0.04},
@@ -68,7 +70,7 @@ def test_rates(given, expected):
     ],
 )
 def test_length_in_units_or_as_a_part(t_max, warmup, units):
-    schedule = CosineAnnealing(0.1, t_max, warmup=warmup)
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, warmup=warmup)
     assert schedule.layout().warmup == units
     assert schedule(units) == 0.1
     assert schedule.warmup == warmup
@@ -76,12 +78,17 @@ def test_length_in_units_or_as_a_part(t_max, warmup, units):
 
 
 def test_a_part_counts_the_first_cycle():
-    assert CosineAnnealing(0.1, 10, cycles=3, t_mult=2, warmup=0.2).layout().warmup == 2
+    assert (
+        CosineAnnealing(lr_initial=0.1, t_max=10, cycles=3, t_mult=2, warmup=0.2).layout().warmup
+        == 2
+    )
 
 
 @given(rates, st.integers(1, 10**9), st.floats(0, 1), st.data())
 def test_rises_in_one_line_to_the_exact_peak(peak, warmup, ratio, data):
-    schedule = CosineAnnealing(peak, 2 * warmup + 1, warmup=warmup, warmup_start_ratio=ratio)
+    schedule = CosineAnnealing(
+        lr_initial=peak, t_max=2 * warmup + 1, warmup=warmup, warmup_start_ratio=ratio
+    )
     assert schedule(0) == peak * ratio
     assert schedule(warmup) == peak
     e = data.draw(st.integers(0, warmup - 1))
@@ -93,12 +100,12 @@ def test_rises_in_one_line_to_the_exact_peak(peak, warmup, ratio, data):
 @pytest.mark.parametrize("warmup", [10, 11, 10**18, 0.95, 0.9999])
 def test_one_unit_is_left_for_the_cosine(warmup):
     with pytest.raises(ValueError, match=rf"^warmup must leave .* 10, got {warmup}; shorten"):
-        CosineAnnealing(0.1, 10, warmup=warmup)
+        CosineAnnealing(lr_initial=0.1, t_max=10, warmup=warmup)
     with pytest.raises(ValueError, match=r"^warmup must leave"):
-        CosineAnnealing(0.1, 10, warmup=warmup, cycles=3, t_mult=2)
+        CosineAnnealing(lr_initial=0.1, t_max=10, warmup=warmup, cycles=3, t_mult=2)
 
 
 @pytest.mark.parametrize("warmup", [{}, {"warmup": 0}, {"warmup": 0.0}])
 def test_a_start_needs_a_warmup(warmup):
     with pytest.raises(ValueError, match=r"^warmup_start_ratio needs a warmup, got .*=0\.5 with"):
-        CosineAnnealing(0.1, 10, warmup_start_ratio=0.5, **warmup)
+        CosineAnnealing(lr_initial=0.1, t_max=10, warmup_start_ratio=0.5, **warmup)

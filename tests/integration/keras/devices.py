@@ -24,11 +24,11 @@ from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSched
 
 def main():
     data = np.ones((40, 1), "float32")
-    schedule = CosineAnnealingSchedule(0.1, 10)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     by_schedule = compiled(keras.optimizers.SGD(schedule))
     by_callback = compiled(keras.optimizers.SGD(0.1))
     fit(by_schedule, data=data, batch_size=4)
-    fit(by_callback, CosineAnnealingCallback(10, interval="step"), data=data, batch_size=4)
+    fit(by_callback, CosineAnnealingCallback(t_max=10, interval="step"), data=data, batch_size=4)
     print(json.dumps([weight_of(by_schedule), weight_of(by_callback)]))
 
 

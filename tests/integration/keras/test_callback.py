@@ -90,36 +90,36 @@ def test_fewer_batches_than_one_update_takes():
     assert history["learning_rate"] == pytest.approx([0.1], rel=6e-7)
 
 
-def test_b7_initial_epoch():
+def test_initial_epoch():
     model = sgd()
-    callback = CosineAnnealingCallback(40, interval="step")
+    callback = CosineAnnealingCallback(t_max=40, interval="step")
     sum_of_rates, history = moved(model, callback, initial_epoch=2, epochs=3)
     assert sum_of_rates == pytest.approx(sum(cosine(e, 40) for e in range(20, 30)), rel=6e-7)
     assert cosine(20, 40) == pytest.approx(0.05)
-    by_epoch = CosineAnnealingCallback(4)
+    by_epoch = CosineAnnealingCallback(t_max=4)
     _, history = moved(sgd(), by_epoch, initial_epoch=2, epochs=4)
     assert history["learning_rate"] == pytest.approx([0.05, 0.01464466], rel=6e-7)
 
 
 def test_a_second_fit_begins_the_curve_anew_at_the_same_base():
     model = sgd()
-    first, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+    first, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
     # Another object on the same optimizer finds the base that the first one left.
-    second, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+    second, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
     assert [first, second] == pytest.approx([0.55, 0.55], rel=6e-7)
     assert rate_of(model) == pytest.approx(cosine(9, 10), rel=6e-7)
 
 
 def test_the_base_outlasts_a_batch_that_does_not_exist():
     # Keras begins one batch more than there is, and on JAX undoes what was written for it.
-    model, callback = sgd(), CosineAnnealingCallback(24, interval="step")
+    model, callback = sgd(), CosineAnnealingCallback(t_max=24, interval="step")
     for _ in range(2):
         sum_of_rates, _ = moved(model, callback, data=batches(12))
         assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
 
 
 def test_a_rate_set_in_between_is_a_new_base():
-    model, callback = sgd(), CosineAnnealingCallback(10, interval="step")
+    model, callback = sgd(), CosineAnnealingCallback(t_max=10, interval="step")
     fit(model, callback)
     model.optimizer.learning_rate = 0.2
     with pytest.warns(UserWarning, match=r"present rate 0\.2 is taken .* give lr_initial="):
@@ -127,20 +127,20 @@ def test_a_rate_set_in_between_is_a_new_base():
     assert sum_of_rates == pytest.approx(1.1, rel=6e-7)
 
 
-def test_b9_one_object_in_two_models():
-    callback = CosineAnnealingCallback(10, interval="step")
+def test_one_object_in_two_models():
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
     for _ in range(2):
         sum_of_rates, _ = moved(sgd(), callback)
         assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
 
 
 def test_a_copied_callback_is_a_callback():
-    callback = copy.deepcopy(CosineAnnealingCallback(10, interval="step"))
+    callback = copy.deepcopy(CosineAnnealingCallback(t_max=10, interval="step"))
     assert moved(sgd(), callback)[0] == pytest.approx(0.55, rel=6e-7)
 
 
 def test_one_epoch_of_unknown_length():
-    callback = CosineAnnealingCallback(24, interval="step")
+    callback = CosineAnnealingCallback(t_max=24, interval="step")
     sum_of_rates, history = moved(sgd(), callback, data=batches(12))
     assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
     assert history["learning_rate"] == pytest.approx([cosine(11, 24)], rel=6e-7)
@@ -163,14 +163,14 @@ def test_later_epochs_of_unknown_length_go_on():
         data = torch.utils.data.DataLoader(Stream())
     # On TensorFlow Keras begins one batch more than there is, which cannot use data it has not.
     model = compiled(keras.optimizers.SGD(0.1), Scaled)
-    callback = CosineAnnealingCallback(24, interval="step")
+    callback = CosineAnnealingCallback(t_max=24, interval="step")
     sum_of_rates, history = moved(model, callback, data=data, epochs=3)
     right = [cosine(e, 24) for e in range(36)]
     assert sum_of_rates == pytest.approx(sum(right), rel=6e-7)
     assert history["learning_rate"] == pytest.approx([right[11], right[23], 0], rel=6e-7)
 
 
-def test_d3_the_length_is_needed_and_unknown():
+def test_an_unknown_length_is_refused_where_it_is_needed():
     model = sgd()
     with pytest.raises(
         ValueError, match=r"^t_max must be given .*give t_max= or .*steps_per_epoch="
@@ -183,34 +183,36 @@ def test_d3_the_length_is_needed_and_unknown():
 
 def test_a_later_epoch_of_unknown_length_is_refused():
     model = sgd()
-    callback = CosineAnnealingCallback(24, interval="step")
+    callback = CosineAnnealingCallback(t_max=24, interval="step")
     with pytest.raises(ValueError, match=r"^steps_per_epoch must be given .*epoch 1"):
         fit(model, callback, data=batches(3), initial_epoch=1, epochs=2)
     assert weight_of(model) == 0
 
 
 @pytest.mark.parametrize(
-    "rate", [CosineAnnealingSchedule(0.1, 10), lambda: 0.1], ids=["schedule", "function"]
+    "rate",
+    [CosineAnnealingSchedule(lr_initial=0.1, t_max=10), lambda: 0.1],
+    ids=["schedule", "function"],
 )
-def test_l3_an_optimizer_without_a_rate_that_can_be_set(rate):
+def test_an_optimizer_without_a_settable_rate_is_refused(rate):
     model = sgd(rate)
     with pytest.raises(
         ValueError, match=r"^(?i:sgd)\w* must hold a rate .*a CosineAnnealingSchedule$"
     ):
-        fit(model, CosineAnnealingCallback(10))
+        fit(model, CosineAnnealingCallback(t_max=10))
     assert weight_of(model) == 0
 
 
-def test_m2_a_floor_above_the_rate():
+def test_a_floor_above_the_rate_is_refused():
     model = sgd()
     named = r"^lr_min must not lie above the rate of (?i:sgd)\w*, got lr_min=0\.5 with"
     with pytest.raises(ValueError, match=named):
-        fit(model, CosineAnnealingCallback(10, 0.5))
+        fit(model, CosineAnnealingCallback(t_max=10, lr_min=0.5))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
 
 
 def test_a_floor_equal_to_a_float32_rate():
-    _, history = moved(sgd(0.7), CosineAnnealingCallback(10, 0.7), epochs=2)
+    _, history = moved(sgd(0.7), CosineAnnealingCallback(t_max=10, lr_min=0.7), epochs=2)
     assert history["learning_rate"] == pytest.approx([0.7, 0.7], rel=6e-8)
 
 
@@ -219,8 +221,10 @@ def test_a_rate_of_0_is_no_peak():
     with pytest.raises(
         ValueError, match=r"^the rate of (?i:sgd)\w* must lie in .*give lr_initial=$"
     ):
-        fit(model, CosineAnnealingCallback(10))
-    sum_of_rates, _ = moved(model, CosineAnnealingCallback(10, interval="step", lr_initial=0.1))
+        fit(model, CosineAnnealingCallback(t_max=10))
+    sum_of_rates, _ = moved(
+        model, CosineAnnealingCallback(t_max=10, interval="step", lr_initial=0.1)
+    )
     assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
 
 
@@ -230,15 +234,15 @@ def test_a_trained_optimizer_without_a_remembered_base():
     with pytest.warns(
         UserWarning, match=r"^(?i:sgd)\w* has been trained before .*give lr_initial="
     ):
-        sum_of_rates, _ = moved(model, CosineAnnealingCallback(10, interval="step"))
+        sum_of_rates, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
     assert sum_of_rates == pytest.approx(0.275, rel=6e-7)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
-def test_c5_several_steps_per_execution():
+def test_several_steps_per_execution_raise_a_warning():
     model = compiled(keras.optimizers.SGD(0.1), steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .*CosineAnnealingSchedule"):
-        history = fit(model, CosineAnnealingCallback(10, interval="step")).history
+        history = fit(model, CosineAnnealingCallback(t_max=10, interval="step")).history
     # The last execution trains the last two batches, both at the rate of batch 8.
     assert history["learning_rate"] == pytest.approx([cosine(8, 10)], rel=6e-7)
 
@@ -255,7 +259,7 @@ class Exchange(keras.callbacks.Callback):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="its compiled step keeps the optimizer it had")
 def test_an_optimizer_exchanged_during_the_fit_follows_the_curve():
     model = compiled(keras.optimizers.SGD(0.1))
-    fit(model, CosineAnnealingCallback(4), Exchange(), epochs=2)
+    fit(model, CosineAnnealingCallback(t_max=4), Exchange(), epochs=2)
     assert float(model.optimizer.learning_rate) == pytest.approx(cosine(1, 4), rel=6e-7)
 
 
@@ -274,7 +278,7 @@ class Halve(keras.callbacks.Callback):
 def test_a_second_writer_is_named_once_and_overruled():
     model = sgd()
     with pytest.warns(UserWarning, match=r"another writer, such as ReduceLROnPlateau") as caught:
-        _, history = moved(model, CosineAnnealingCallback(4), Halve(), epochs=4)
+        _, history = moved(model, CosineAnnealingCallback(t_max=4), Halve(), epochs=4)
     assert len([w for w in caught if "another writer" in str(w.message)]) == 1
     assert history["learning_rate"] == pytest.approx([cosine(e, 4) for e in range(4)], rel=6e-7)
 
@@ -282,14 +286,16 @@ def test_a_second_writer_is_named_once_and_overruled():
 def test_a_second_writer_is_overruled_at_the_floor_too():
     model = sgd()
     with pytest.warns(UserWarning, match="another writer"):
-        sum_of_rates, _ = moved(model, CosineAnnealingCallback(1, 0.02), Halve(), epochs=4)
+        sum_of_rates, _ = moved(
+            model, CosineAnnealingCallback(t_max=1, lr_min=0.02), Halve(), epochs=4
+        )
     assert sum_of_rates == pytest.approx(10 * (0.1 + 3 * 0.02), rel=6e-7)
 
 
 def test_an_undone_write_is_no_second_writer():
     model = sgd()
     hooks = keras.callbacks.CallbackList(
-        [CosineAnnealingCallback(20, interval="step")], model=model, epochs=2, steps=10
+        [CosineAnnealingCallback(t_max=20, interval="step")], model=model, epochs=2, steps=10
     )
     hooks.on_train_begin()
     hooks.on_epoch_begin(0)
@@ -312,7 +318,7 @@ def test_an_undone_write_is_no_second_writer():
     ids=lambda writer: type(writer).__name__,
 )
 def test_keras_own_writers(writer, first, interval):
-    ours = CosineAnnealingCallback(5 if interval == "epoch" else 50, interval=interval)
+    ours = CosineAnnealingCallback(t_max=5 if interval == "epoch" else 50, interval=interval)
     callbacks = (ours, writer) if first else (writer, ours)
     # There our next write comes before we look again.
     silent = "Scheduler" in type(writer).__name__ and first and interval == "step"
@@ -327,21 +333,21 @@ def test_keras_own_writers(writer, first, interval):
 
 
 def test_two_of_ours_on_one_optimizer_are_refused():
-    model, first = sgd(), CosineAnnealingCallback(4)
+    model, first = sgd(), CosineAnnealingCallback(t_max=4)
     sentence = r"^callbacks must hold one CosineAnnealingCallback for (?i:sgd)\w*, got two; remove"
     with pytest.raises(ValueError, match=sentence):
-        fit(model, first, CosineAnnealingCallback(9), epochs=2)
+        fit(model, first, CosineAnnealingCallback(t_max=9), epochs=2)
     assert weight_of(model) == 0
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
     # One after the other they may.
     fit(model, first, epochs=1)
-    fit(model, CosineAnnealingCallback(9), epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=9), epochs=1)
     fit(model, first, epochs=1)
 
 
-def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):
+def test_the_rate_is_in_progress_bar_and_csv(tmp_path, capsys):
     log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
-    fit(sgd(), CosineAnnealingCallback(4), log, epochs=2, verbose=2)
+    fit(sgd(), CosineAnnealingCallback(t_max=4), log, epochs=2, verbose=2)
     with (tmp_path / "log.csv").open() as file:
         rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
     assert rates == pytest.approx([0.1, 0.08535534], rel=6e-7)
@@ -361,14 +367,14 @@ def test_j2_logs_for_history_progress_bar_and_csv(tmp_path, capsys):
     ],
     ids=str,
 )
-def test_m1_m2_bad_arguments_are_refused_when_built(options, error, name):
+def test_bad_arguments_are_refused_when_built(options, error, name):
     with pytest.raises(error, match=rf"^{name} ") as refused:
         CosineAnnealingCallback(**options)
     assert "\n" not in str(refused.value)
 
 
 def test_batch_ends_may_come_late_and_out_of_order():
-    callback = CosineAnnealingCallback(20, interval="step")
+    callback = CosineAnnealingCallback(t_max=20, interval="step")
     callback.set_params({"epochs": 2, "steps": None})
     callback.set_model(sgd())
     callback.on_train_begin()
@@ -397,4 +403,4 @@ def test_optimizers_that_nobody_knows_yet():
     model = sgd()
     model.compile(keras.optimizers.MultiOptimizer(lambda _: optimizer), loss="mse")
     with pytest.raises(ValueError, match=r"model\.optimizer\.build\(model\.trainable_variables\)"):
-        fit(model, CosineAnnealingCallback(10))
+        fit(model, CosineAnnealingCallback(t_max=10))

@@ -41,7 +41,7 @@ multi = pytest.mark.skipif(
 
 
 def by_schedule(kind=keras.optimizers.SGD, **options):
-    return kind(CosineAnnealingSchedule(0.1, 10), **options), []
+    return kind(CosineAnnealingSchedule(lr_initial=0.1, t_max=10), **options), []
 
 
 def by_callback(kind=keras.optimizers.SGD, **options):
@@ -75,9 +75,11 @@ def test_past_the_end(made):
 
 
 @pytest.mark.parametrize("by", ["schedule", "callback"])
-def test_c4_accumulation(by):
+def test_accumulation(by):
     rate = (
-        0.1 if by == "callback" else CosineAnnealingSchedule(0.1, 4, gradient_accumulation_steps=3)
+        0.1
+        if by == "callback"
+        else CosineAnnealingSchedule(lr_initial=0.1, t_max=4, gradient_accumulation_steps=3)
     )
     callbacks = [CosineAnnealingCallback(interval="step")] if by == "callback" else []
     model = compiled(keras.optimizers.SGD(rate, gradient_accumulation_steps=3))
@@ -85,15 +87,15 @@ def test_c4_accumulation(by):
     assert weight_of(model) == pytest.approx(-0.25, rel=6e-7)
 
 
-def test_c4_two_updates_of_four_batches():
-    schedule = CosineAnnealingSchedule(0.1, 2, gradient_accumulation_steps=4)
+def test_two_updates_of_four_batches():
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=2, gradient_accumulation_steps=4)
     model = compiled(keras.optimizers.SGD(schedule, gradient_accumulation_steps=4))
     fit(model, data=np.ones((8, 1), "float32"))
     assert weight_of(model) == pytest.approx(-0.15, rel=6e-7)
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
-def test_c5_schedule_with_several_steps_per_execution():
+def test_schedule_with_several_steps_per_execution():
     optimizer, _ = by_schedule()
     model = compiled(optimizer, steps_per_execution=4)
     fit(model)
@@ -110,11 +112,11 @@ def overflowing(made):
     return weight_of(model)
 
 
-def test_c6_skipped_updates_do_not_move_the_schedule():
+def test_skipped_updates_do_not_advance_the_schedule():
     assert overflowing(by_schedule) == pytest.approx(-sum(CURVE[:6]), rel=6e-7)
 
 
-def test_c6_the_callback_counts_batches_so_that_the_curve_ends_with_the_run():
+def test_the_callback_counts_batches_so_that_the_curve_ends_with_the_run():
     used = [rate for e, rate in enumerate(CURVE) if e not in (1, 2, 5, 7)]
     assert overflowing(by_callback) == pytest.approx(-sum(used), rel=6e-7)
 
@@ -155,7 +157,7 @@ def test_adamw(made):
 @pytest.mark.parametrize("scaled", [False, True])
 def test_several_optimizers(by, scaled):
     def optimizer(rate, name):
-        given = CosineAnnealingSchedule(rate, 10) if by == "schedule" else rate
+        given = CosineAnnealingSchedule(lr_initial=rate, t_max=10) if by == "schedule" else rate
         return keras.optimizers.SGD(given, name=name)
 
     inputs = keras.Input((1,))
@@ -203,7 +205,7 @@ def test_a_loop_with_the_callback_list(by):
 
 
 def test_one_schedule_serves_two_optimizers():
-    schedule = CosineAnnealingSchedule(0.1, 10)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     models = [compiled(keras.optimizers.SGD(schedule)) for _ in range(2)]
     for model in models:
         fit(model)

@@ -90,4 +90,4 @@ def test_a_peak_that_float32_cannot_hold():
     with pytest.raises(ValueError, match=sentence):
         fitted(0.1, CosineAnnealingCallback(lr_initial=1e39))
     with pytest.raises(ValueError, match=sentence):
-        CosineAnnealingSchedule(1e39, 10)
+        CosineAnnealingSchedule(lr_initial=1e39, t_max=10)

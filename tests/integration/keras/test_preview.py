@@ -48,8 +48,8 @@ RIGHT = True, "is as planned; rates compared: 6"
 @pytest.mark.parametrize(
     ("made", "flags"),
     [
-        (lambda: [CosineAnnealingCallback(4, 1e-3)], PLAN),
-        (lambda: [CosineAnnealingCallback(40, 1e-3, interval="step")], BY_STEP),
+        (lambda: [CosineAnnealingCallback(t_max=4, lr_min=1e-3)], PLAN),
+        (lambda: [CosineAnnealingCallback(t_max=40, lr_min=1e-3, interval="step")], BY_STEP),
     ],
     ids=["epochs", "steps"],
 )
@@ -58,7 +58,7 @@ def test_our_callback_is_as_planned(tmp_path, made, flags):
 
 
 def test_our_schedule_is_as_planned(tmp_path):
-    schedule = CosineAnnealingSchedule(0.1, 40, 1e-3)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=40, lr_min=1e-3)
     assert said(tmp_path, BY_STEP, LogTheRate(), rate=schedule) == RIGHT
 
 
@@ -75,7 +75,7 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
             "the run is one epoch late",
         ),
         (
-            lambda: CosineAnnealingCallback(4, 1e-3, interval="step"),
+            lambda: CosineAnnealingCallback(t_max=4, lr_min=1e-3, interval="step"),
             {**PLAN, "steps_per_epoch": "10"},
             0,
             "epochs are taken for steps",
@@ -83,7 +83,7 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
         (lambda: by_hand(cosine), PLAN, 5, TORCH),
         (lambda: CosineAnnealingCallback(lr_min=1e-3), PLAN, 1, "t_max is 6 instead of 4"),
         (
-            lambda: CosineAnnealingCallback(4, 1e-3, lr_initial=0.03),
+            lambda: CosineAnnealingCallback(t_max=4, lr_min=1e-3, lr_initial=0.03),
             PLAN,
             0,
             "lr_initial is 0.03 instead of 0.1",

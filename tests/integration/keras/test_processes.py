@@ -23,7 +23,14 @@ def last_line(printed):
 def save(path):
     # All arguments are given, and none of them moves the curve but the first three.
     schedule = CosineAnnealingSchedule(
-        0.1, 20, 0.0, gradient_accumulation_steps=1, cycles=1, t_mult=2, peak_decay=0.5, name="mine"
+        lr_initial=0.1,
+        t_max=20,
+        lr_min=0.0,
+        gradient_accumulation_steps=1,
+        cycles=1,
+        t_mult=2,
+        peak_decay=0.5,
+        name="mine",
     )
     model = compiled(keras.optimizers.SGD(schedule))
     fit(model)
@@ -31,7 +38,7 @@ def save(path):
     return schedule
 
 
-def test_k1_saved_at_10_of_20_and_loaded_in_a_new_process(tmp_path):
+def test_saved_at_10_of_20_and_loaded_in_a_new_process(tmp_path):
     schedule = save(tmp_path / "model.keras")
     resumed = last_line(run_program(HERE, "saved_run.py", tmp_path / "model.keras"))
     assert resumed["rate"] == pytest.approx(0.05, rel=6e-7)
@@ -53,7 +60,7 @@ def test_without_the_import_keras_says_what_the_docstring_shows(tmp_path):
 @pytest.mark.parametrize(
     ("interval", "order"), [("step", 1), ("epoch", -1)], ids=["ours-first", "backup-first"]
 )
-def test_b8_killed_and_restored(tmp_path, interval, order):
+def test_killed_and_restored(tmp_path, interval, order):
     t_max = 40 if interval == "step" else 4
     options = json.dumps({"t_max": t_max, "interval": interval})
     killed = "[2, 5]"

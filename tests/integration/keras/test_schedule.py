@@ -62,7 +62,7 @@ def steps_of(t_max):
 @pytest.mark.parametrize("t_max", [1, 2, 10, 1000, 10**6, 10**8, LAST])
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 def test_relative_error_at_most_6e_7(t_max, compiled):
-    schedule = CosineAnnealingSchedule(1.0, t_max)
+    schedule = CosineAnnealingSchedule(lr_initial=1.0, t_max=t_max)
     call = compile_(schedule)[0] if compiled else schedule
     steps = steps_of(t_max)
     worst = max(off(as_float(call(e)), truth(e, t_max)) for e in steps)
@@ -72,29 +72,35 @@ def test_relative_error_at_most_6e_7(t_max, compiled):
 @pytest.mark.parametrize(
     ("t_max", "step", "right"),
     [(10**6, 999923, 1.462922e-9), (10**4, 9999, 2.467401e-9)],
-    ids=["H1", "H2"],
+    ids=["a-million", "ten-thousand"],
 )
 def test_the_tail_is_not_lost(t_max, step, right):
-    assert as_float(CosineAnnealingSchedule(0.1, t_max)(step)) == pytest.approx(right, rel=6e-7)
+    assert as_float(CosineAnnealingSchedule(lr_initial=0.1, t_max=t_max)(step)) == pytest.approx(
+        right, rel=6e-7
+    )
 
 
 @pytest.mark.parametrize("rates", [(0.1, 0.001), (0.3, 0.1), (1e-3, 1e-8), (0.7, 0.7), (3.0, 0)])
 def test_both_ends_are_exact(rates):
     peak, floor = map(np.float32, rates)
-    call, _ = compile_(CosineAnnealingSchedule(rates[0], 10, rates[1]))
+    call, _ = compile_(CosineAnnealingSchedule(lr_initial=rates[0], t_max=10, lr_min=rates[1]))
     assert np.float32(as_float(call(0))) == peak
     assert [np.float32(as_float(call(e))) for e in (10, 11, 10**9, LAST)] == [floor] * 4
     assert all(floor <= as_float(call(e)) <= peak for e in range(12))
 
 
 def test_steps_below_0_clamp():
-    assert as_float(CosineAnnealingSchedule(0.1, 10, warmup=3)(-5)) == np.float32(0.025)
+    assert as_float(CosineAnnealingSchedule(lr_initial=0.1, t_max=10, warmup=3)(-5)) == np.float32(
+        0.025
+    )
 
 
 @pytest.mark.parametrize("t_mult", [1, 2, 3])
 @pytest.mark.parametrize("first", [7, 10, 100])
-def test_g2_every_restart_begins_at_the_peak(first, t_mult):
-    call, _ = compile_(CosineAnnealingSchedule(1.0, first, t_mult=t_mult, cycles=None))
+def test_every_restart_begins_at_the_peak(first, t_mult):
+    call, _ = compile_(
+        CosineAnnealingSchedule(lr_initial=1.0, t_max=first, t_mult=t_mult, cycles=None)
+    )
     ends, length = [first], first
     while ends[-1] + length * t_mult <= LAST and len(ends) < 4000:
         length *= t_mult
@@ -111,8 +117,8 @@ def test_g2_every_restart_begins_at_the_peak(first, t_mult):
 
 
 @pytest.mark.parametrize(("step", "right"), [(81910, 1), (327670, 1)])
-def test_g2_cases(step, right):
-    schedule = CosineAnnealingSchedule(1.0, 10, t_mult=2, cycles=None)
+def test_late_restarts_begin_at_the_peak(step, right):
+    schedule = CosineAnnealingSchedule(lr_initial=1.0, t_max=10, t_mult=2, cycles=None)
     assert as_float(compile_(schedule)[0](step)) == right
 
 
@@ -120,7 +126,9 @@ def test_g2_cases(step, right):
 @pytest.mark.parametrize("t_mult", [1, 2])
 def test_decayed_peaks(cycles, t_mult):
     call, _ = compile_(
-        CosineAnnealingSchedule(0.1, 4, 0.01, cycles=cycles, t_mult=t_mult, peak_decay=0.9)
+        CosineAnnealingSchedule(
+            lr_initial=0.1, t_max=4, lr_min=0.01, cycles=cycles, t_mult=t_mult, peak_decay=0.9
+        )
     )
     start, length = 0, 4
     for i in range(5):
@@ -132,7 +140,9 @@ def test_decayed_peaks(cycles, t_mult):
 
 
 def test_decayed_peaks_of_many_cycles():
-    call, _ = compile_(CosineAnnealingSchedule(1.0, 1, cycles=None, peak_decay=0.999999))
+    call, _ = compile_(
+        CosineAnnealingSchedule(lr_initial=1.0, t_max=1, cycles=None, peak_decay=0.999999)
+    )
     for i in (1, 1000, 10**5, 10**6):
         assert off(as_float(call(i)), mp.mpf(0.999999) ** i) < 6e-7
 
@@ -144,10 +154,12 @@ def test_decayed_peaks_of_many_cycles():
         ({"warmup_start_ratio": 0}, [0, 0.1 / 3, 0.2 / 3, 0.1, 0.09755282581]),
         ({"lr_min": 0.09}, [0.025, 0.05, 0.075, 0.1, 0.09975528258]),
     ],
-    ids=["F3", "F2", "below-the-floor"],
+    ids=["default-start", "start-at-0", "below-the-floor"],
 )
 def test_warmup(options, right):
-    call, _ = compile_(CosineAnnealingSchedule(0.1, 13, **{"warmup": 3, **options}))
+    call, _ = compile_(
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=13, **{"warmup": 3, **options})
+    )
     assert [as_float(call(e)) for e in range(5)] == pytest.approx(right, rel=6e-7)
     assert np.float32(as_float(call(3))) == np.float32(0.1)
 
@@ -163,10 +175,10 @@ def test_warmup(options, right):
     ids=str,
 )
 def test_one_trace_over_400_steps(options):
-    call, traces = compile_(CosineAnnealingSchedule(0.1, 50, **options))
+    call, traces = compile_(CosineAnnealingSchedule(lr_initial=0.1, t_max=50, **options))
     rates = [as_float(call(e)) for e in range(400)]
     assert len(traces) == (400 if BACKEND == "torch" else 1)
-    eager = CosineAnnealingSchedule(0.1, 50, **options)
+    eager = CosineAnnealingSchedule(lr_initial=0.1, t_max=50, **options)
     assert rates[::25] == pytest.approx([as_float(eager(e)) for e in range(0, 400, 25)], rel=6e-7)
 
 
@@ -174,18 +186,18 @@ def test_one_trace_over_400_steps(options):
     "kind", [int, np.int32, np.int64, float, np.float32, ops.convert_to_tensor]
 )
 def test_a_step_of_any_kind(kind):
-    rate = CosineAnnealingSchedule(0.1, 10)(kind(5))
+    rate = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)(kind(5))
     assert as_float(rate) == pytest.approx(0.05, rel=6e-7)
     assert rate.shape == ()
     assert keras.backend.standardize_dtype(rate.dtype) == "float32"
 
 
 def test_units():
-    by_epoch = CosineAnnealingSchedule(0.1, 4, steps_per_epoch=10)
+    by_epoch = CosineAnnealingSchedule(lr_initial=0.1, t_max=4, steps_per_epoch=10)
     assert as_float(by_epoch(19)) == as_float(by_epoch(10)) == pytest.approx(0.08535534, rel=6e-7)
-    by_update = CosineAnnealingSchedule(0.1, 25, gradient_accumulation_steps=4)
+    by_update = CosineAnnealingSchedule(lr_initial=0.1, t_max=25, gradient_accumulation_steps=4)
     rates = [as_float(by_update(4 * e + 3)) for e in (5, 8)]
-    assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)  # C3
+    assert rates == pytest.approx([0.09045085, 0.07679134], rel=6e-7)
 
 
 @pytest.mark.parametrize("floatx", ["float32", "float64"])
@@ -201,7 +213,9 @@ def test_no_rate_lies_above_the_peak(floatx, peak, floor):
     """In float32 the floor and the difference of these doubles add up to more than the peak."""
     try:
         keras.config.set_floatx(floatx)
-        rates = CosineAnnealingSchedule(peak, 2**20, floor)(ops.arange(3000, dtype="int32"))
+        rates = CosineAnnealingSchedule(lr_initial=peak, t_max=2**20, lr_min=floor)(
+            ops.arange(3000, dtype="int32")
+        )
     finally:
         keras.config.set_floatx("float32")
     rates = ops.convert_to_numpy(rates)
@@ -210,11 +224,17 @@ def test_no_rate_lies_above_the_peak(floatx, peak, floor):
 
 @pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float64"])
 @pytest.mark.parametrize("options", [{}, {"warmup": 30}, {"cycles": 3, "peak_decay": 0.5}], ids=str)
-def test_h3_half_precision_changes_nothing(floatx, options):
-    right = [as_float(CosineAnnealingSchedule(0.1, 100, **options)(e)) for e in range(0, 310, 7)]
+def test_the_default_float_type_does_not_change_the_rates(floatx, options):
+    right = [
+        as_float(CosineAnnealingSchedule(lr_initial=0.1, t_max=100, **options)(e))
+        for e in range(0, 310, 7)
+    ]
     try:
         keras.config.set_floatx(floatx)
-        rates = [CosineAnnealingSchedule(0.1, 100, **options)(e) for e in range(0, 310, 7)]
+        rates = [
+            CosineAnnealingSchedule(lr_initial=0.1, t_max=100, **options)(e)
+            for e in range(0, 310, 7)
+        ]
     finally:
         keras.config.set_floatx("float32")
     kind = "float64" if floatx == "float64" and BACKEND != "jax" else "float32"
@@ -247,12 +267,14 @@ def test_the_config_is_the_arguments_as_given():
     assert [as_float(again(e)) for e in range(0, 999, 9)] == [
         as_float(schedule(e)) for e in range(0, 999, 9)
     ]
-    plain = CosineAnnealingSchedule(np.float64(1), np.int64(10), steps_per_epoch=np.int32(3))
+    plain = CosineAnnealingSchedule(
+        lr_initial=np.float64(1), t_max=np.int64(10), steps_per_epoch=np.int32(3)
+    )
     assert json.loads(json.dumps(plain.get_config()))["lr_initial"] == 1.0
 
 
 def test_the_registered_name_is_part_of_saved_files():
-    schedule = CosineAnnealingSchedule(0.1, 10)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     saved = keras.saving.serialize_keras_object(schedule)
     assert saved["registered_name"] == "cosine_callbacks>CosineAnnealingSchedule"
     assert saved["module"] == "cosine_callbacks.keras"
@@ -286,12 +308,12 @@ def test_bad_arguments_are_refused_when_built(options, error, name):
 
 def test_a_bad_name_is_refused_when_built():
     with pytest.raises(ValueError, match="name"):
-        CosineAnnealingSchedule(0.1, 10, name="a/b")
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=10, name="a/b")
 
 
-def test_k2_called_without_a_step_the_right_import_is_named():
+def test_called_without_a_step_the_right_import_is_named():
     with pytest.raises(TypeError, match=r"tf_keras.*cosine_callbacks\.tensorflow"):
-        CosineAnnealingSchedule(0.1, 10)()
+        CosineAnnealingSchedule(lr_initial=0.1, t_max=10)()
 
 
 def test_docstring_examples():

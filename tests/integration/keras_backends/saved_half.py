@@ -9,7 +9,7 @@ from cosine_callbacks.keras import CosineAnnealingSchedule
 
 
 def main():
-    model = compiled(keras.optimizers.SGD(CosineAnnealingSchedule(0.1, 20)))
+    model = compiled(keras.optimizers.SGD(CosineAnnealingSchedule(lr_initial=0.1, t_max=20)))
     fit(model)
     model.save(sys.argv[1])
 

@@ -22,7 +22,7 @@ KERAS = Path(parts.__file__).parent
         ("torch", "torch"),
     ],
 )
-def test_k1_saved_on_one_backend_and_loaded_on_another(tmp_path, saved, loaded):
+def test_saved_on_one_backend_and_loaded_on_another(tmp_path, saved, loaded):
     path = tmp_path / "model.keras"
     parts.run_program(HERE, "saved_half.py", path, KERAS_BACKEND=saved)
     printed = parts.run_program(KERAS, "saved_run.py", path, KERAS_BACKEND=loaded)

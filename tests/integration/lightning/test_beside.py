@@ -61,7 +61,7 @@ def test_backbone_finetuning(interval):
         should_align=False,
         lambda_func=lambda _: 1,
     )
-    fit(model, CosineAnnealingCallback(10, interval=interval), finetuning, max_epochs=2)
+    fit(model, CosineAnnealingCallback(t_max=10, interval=interval), finetuning, max_epochs=2)
     e = range(10) if interval == "step" else [0] * 5 + [1] * 5
     assert model.rates == pytest.approx([CURVE[each] for each in e], rel=1e-12)
     # The new group comes with a tenth of the rate that the other one has then, and falls like it;

@@ -66,7 +66,7 @@ def callback_of(made):
     return found
 
 
-def test_d5_interval_step_from_yaml_alone(tmp_path):
+def test_interval_step_from_yaml_alone(tmp_path):
     made = built(tmp_path, "interval: step", "t_max: 8")
     made.trainer.fit(made.model)
     right = [0.1, 0.09619398, 0.08535534, 0.06913417, 0.05, 0.03086583, 0.01464466, 0.00380602]
@@ -95,7 +95,7 @@ def test_d5_interval_step_from_yaml_alone(tmp_path):
         ("optimizers: [0, 1]", "optimizers=[0, 1]"),
     ],
 )
-def test_m3_values_as_yaml_reads_them(tmp_path, line, right):
+def test_values_as_yaml_reads_them(tmp_path, line, right):
     assert repr(callback_of(built(tmp_path, line))) == f"CosineAnnealingCallback({right})"
 
 
@@ -135,7 +135,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("line", [*BAD, "tmax: 10"])
-def test_m1_m2_one_clean_error(tmp_path, capsys, line):
+def test_a_bad_yaml_value_gives_one_clean_error(tmp_path, capsys, line):
     with pytest.raises(SystemExit) as end:
         built(tmp_path, line)
     assert end.value.code == 2
@@ -202,7 +202,7 @@ def test_everything_else_works_without_jsonargparse():
         "import sys\n"
         "sys.modules['jsonargparse'] = sys.modules['jsonargparse.typing'] = None\n"
         f"from cosine_callbacks.{FRAMEWORK} import CosineAnnealingCallback\n"
-        "print(CosineAnnealingCallback(10, warmup=0.1))"
+        "print(CosineAnnealingCallback(t_max=10, warmup=0.1))"
     )
     command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

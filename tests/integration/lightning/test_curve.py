@@ -38,13 +38,13 @@ def used(callback, *, lr=0.1, **options):
             {"t_max": 10, "lr_min": 0.001},
             {"max_epochs": 2},
             [0.001 + 0.099 * f for f in COSINE_10] + [0.001] * 10,
-            id="A1-A5-past-the-end",
+            id="past-the-end",
         ),
         pytest.param(
             {"t_max": 10, "lr_min": 0.01, "lr_initial": 0.1},
             {"max_steps": 9},
             [0.01 + 0.09 * f for f in COSINE_10[:9]],
-            id="A4-floor",
+            id="floor",
         ),
         pytest.param(
             {"t_max": 10, "lr_min_ratio": 0.01},
@@ -56,13 +56,13 @@ def used(callback, *, lr=0.1, **options):
             {"t_max": 13, "warmup": 3},
             {"max_steps": 13},
             [0.025, 0.05, 0.075, *(0.1 * f for f in COSINE_10)],
-            id="F3-warmup",
+            id="warmup",
         ),
         pytest.param(
             {"t_max": 13, "warmup": 3, "warmup_start_ratio": 0},
             {"max_steps": 6},
             [0, 0.1 / 3, 0.2 / 3, *(0.1 * f for f in COSINE_10[:3])],
-            id="F2-warmup-from-0",
+            id="warmup-from-0",
         ),
         pytest.param(
             {"t_max": 0.65, "warmup": 0.2},
@@ -74,7 +74,7 @@ def used(callback, *, lr=0.1, **options):
             {"t_max": 10, "cycles": 2, "lr_min": 1e-5},
             {"max_epochs": 3},
             [1e-5 + (0.1 - 1e-5) * f for f in COSINE_10 * 2] + [1e-5] * 10,
-            id="G3-restarts",
+            id="restarts",
         ),
         pytest.param(
             {"t_max": 10, "cycles": None, "peak_decay": 0.5},
@@ -102,7 +102,7 @@ def used(callback, *, lr=0.1, **options):
                 *(0.05 * (1 + math.cos(math.pi * k / 20)) for k in range(20)),
                 0.1,
             ],
-            id="G1-longer-cycles",
+            id="growing-cycles",
         ),
     ],
 )
@@ -113,19 +113,19 @@ def test_each_update_uses_its_rate(options, run, right):
 
 
 def test_both_ends_are_exact():
-    rates = used(CosineAnnealingCallback(10, 0.001, interval="step"), max_steps=12)
+    rates = used(CosineAnnealingCallback(t_max=10, lr_min=0.001, interval="step"), max_steps=12)
     assert (rates[0], rates[10], rates[11]) == (0.1, 0.001, 0.001)
 
 
-def test_c2_accumulation_counts_updates():
+def test_accumulation_counts_updates():
     rates = used(CosineAnnealingCallback(interval="step"), max_epochs=2, accumulate_grad_batches=4)
     right = [0.05 * (1 + math.cos(math.pi * e / 6)) for e in range(6)]
     assert rates == pytest.approx(right, rel=1e-12)
 
 
-def test_d4_step_and_epoch_are_different_units():
-    by_step = used(CosineAnnealingCallback(30, interval="step"), max_epochs=3)
-    by_epoch = used(CosineAnnealingCallback(30), max_epochs=3)
+def test_step_and_epoch_are_different_units():
+    by_step = used(CosineAnnealingCallback(t_max=30, interval="step"), max_epochs=3)
+    by_epoch = used(CosineAnnealingCallback(t_max=30), max_epochs=3)
     assert by_step[-1] == pytest.approx(0.0002739052, rel=1e-6)
     assert by_epoch[-1] == pytest.approx(0.05 * (1 + math.cos(math.pi * 2 / 30)), rel=1e-12)
 
@@ -136,14 +136,14 @@ def test_epochs_are_the_default_unit_and_the_whole_run_its_length():
     assert rates == pytest.approx(right, rel=1e-6)
 
 
-def test_a2_a_loader_longer_than_planned_stays_at_the_floor():
-    rates = used(CosineAnnealingCallback(20, interval="step"), max_epochs=1, batches=25)
+def test_a_loader_longer_than_planned_stays_at_the_floor():
+    rates = used(CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1, batches=25)
     assert rates[20:] == [0] * 5
 
 
 def test_the_weights_move_by_the_sum_of_the_rates():
     model = Model()
-    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     assert model.weight.item() == pytest.approx(-0.55, rel=1e-6)
 
 
@@ -155,19 +155,19 @@ def test_a_position_that_goes_back():
                 loop.optim_progress.optimizer.step.total.completed = 3
 
     model = Model(batches=70)
-    fit(model, Rewind(), CosineAnnealingCallback(140, interval="step"), max_epochs=2)
+    fit(model, Rewind(), CosineAnnealingCallback(t_max=140, interval="step"), max_epochs=2)
     right = [0.05 * (1 + math.cos(math.pi * e / 140)) for e in [*range(70), *range(3, 73)]]
     assert model.rates == pytest.approx(right, rel=1e-12)
 
 
 def test_one_callback_serves_several_trainers():
-    callback = CosineAnnealingCallback(10, interval="step")
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
     assert used(callback, max_steps=5) == used(callback, max_steps=5)
 
 
 def test_a_second_fit_goes_on_with_the_positions_and_takes_the_new_base(recwarn):
     model = Model(batches=5)
-    trainer = fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    trainer = fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     model.lr = 0.2
     trainer.fit_loop.max_epochs = 2
     trainer.fit(model)
@@ -196,7 +196,7 @@ def test_validation_and_another_loader_length_do_not_move_the_position():
     model = Validated()
     fit(
         model,
-        CosineAnnealingCallback(20, interval="step"),
+        CosineAnnealingCallback(t_max=20, interval="step"),
         max_epochs=2,
         val_check_interval=3,
     )

@@ -10,7 +10,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 BY_STEP = {"t_max": 20, "interval": "step"}
 BY_EPOCH = {"t_max": 4}
 RUNS = {
-    "C7-uneven-data-accumulated": {
+    "uneven-data-accumulated": {
         "samples": 11,
         "options": {"interval": "step"},
         "run": {"max_epochs": 1, "accumulate_grad_batches": 2},
@@ -23,7 +23,7 @@ RUNS = {
 }
 # By run: the planned length, and the position of each update.
 RIGHT = {
-    "C7-uneven-data-accumulated": (3, [0, 1, 2]),
+    "uneven-data-accumulated": (3, [0, 1, 2]),
     "epochs": (4, [0, 0, 1, 1, 2, 2, 3, 3]),
     "saved-by-step": (20, [*range(8)]),
     "saved-by-epoch": (4, [0] * 4 + [1] * 4),

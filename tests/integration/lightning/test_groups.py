@@ -10,8 +10,8 @@ from tests.curve import cosine
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
 
 
-def step(t_max=10, lr_min=0.0, **options):
-    return CosineAnnealingCallback(t_max, lr_min, interval="step", **options)
+def step(*, t_max=10, lr_min=0.0, **options):
+    return CosineAnnealingCallback(t_max=t_max, lr_min=lr_min, interval="step", **options)
 
 
 class Groups(Model):
@@ -36,7 +36,7 @@ class Groups(Model):
         return [used[2 + group] for used in self.used]
 
 
-def test_e1_each_group_keeps_its_own_base():
+def test_each_group_keeps_its_own_base():
     model = Groups(0.1, 0.01)
     made = fit(model, step(), max_epochs=1)
     assert model.used[1][2:] == pytest.approx((0.09755283, 0.009755283), rel=1e-6)
@@ -44,7 +44,7 @@ def test_e1_each_group_keeps_its_own_base():
     assert bases == [0.1, 0.01]
 
 
-def test_e2_a_floor_above_one_groups_rate_is_refused():
+def test_a_floor_above_one_groups_rate_is_refused():
     model = Groups(0.1, 1e-4)
     attempt = trainer(step(lr_min=1e-3), max_epochs=1)
     named = re.escape("the rate of param group 1 of optimizer 0=0.0001; lower lr_min or give")
@@ -55,7 +55,7 @@ def test_e2_a_floor_above_one_groups_rate_is_refused():
     assert not any("initial_lr" in group for group in groups)
 
 
-def test_e2_a_ratio_is_a_part_of_each_groups_own_rate():
+def test_a_ratio_is_a_fraction_of_each_groups_own_rate():
     model = Groups(0.1, 1e-4)
     fit(model, step(lr_min_ratio=0.01), max_epochs=2)
     assert model.used[5][2:] == pytest.approx((0.0505, 5.05e-5), rel=1e-12)
@@ -87,7 +87,7 @@ def test_an_explicit_lr_initial_is_every_groups():
     ],
     ids=["sgd", "adam", "adam-fused"],
 )
-def test_e3_tensor_rates_are_filled_in_place(optimizer, options):
+def test_tensor_rates_are_filled_in_place(optimizer, options):
     shared = torch.tensor(0.1, dtype=torch.float64)
     objects = []
 
@@ -117,7 +117,7 @@ def double(rate):
     return torch.tensor(rate, dtype=torch.float64)
 
 
-def test_e3_the_weights_move_by_tensor_rates():
+def test_the_weights_move_by_tensor_rates():
     given = double(0.1)
     model = Model(given)
     made = fit(model, step(), max_epochs=1)
@@ -130,7 +130,7 @@ def test_e3_the_weights_move_by_tensor_rates():
     [(double, double), (double, float), (float, double)],
     ids=["tensor", "tensor-then-float", "float-then-tensor"],
 )
-def test_e3_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
+def test_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
     straight = Model()
     fit(straight, step(), max_steps=10)
     fit(Model(saved(0.1)), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
@@ -175,7 +175,7 @@ class Body(Model):
 @pytest.mark.parametrize("rate", [float, double])
 def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
     model = Body(lr=rate(0.1))
-    ours, theirs = step(12, lr_min), Unfreeze()
+    ours, theirs = step(t_max=12, lr_min=lr_min), Unfreeze()
     callbacks = [ours, theirs] if ours_first else [theirs, ours]
     fit(model, *callbacks, max_epochs=4)
     # Lightning gives the new group a tenth of the rate at update 6; the base follows from that.
@@ -189,7 +189,7 @@ def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
 
 def test_an_added_group_follows_torchs_own_scheduler():
     model = Body()
-    fit(model, step(12, 1e-4), Unfreeze(0.02), max_epochs=4)
+    fit(model, step(t_max=12, lr_min=1e-4), Unfreeze(0.02), max_epochs=4)
     weights = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD(weights[:1], lr=0.1)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 12, 1e-4)
@@ -207,7 +207,7 @@ def test_an_added_group_follows_torchs_own_scheduler():
 
 def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
     model = Body()
-    fit(model, step(12, lr_min_ratio=0.1), Unfreeze(0.02), max_epochs=5)
+    fit(model, step(t_max=12, lr_min_ratio=0.1), Unfreeze(0.02), max_epochs=5)
     base = 0.02 / 0.55
     added = [used[3] for used in model.used if len(used) == 4]
     right = [cosine(min(e, 12), 12, base, base / 10) for e in range(6, 15)]
@@ -216,7 +216,7 @@ def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
 
 def test_a_group_added_in_the_warmup_rises_with_the_others():
     model = Body()
-    fit(model, step(20, warmup=9), Unfreeze(0.01), max_epochs=4)
+    fit(model, step(t_max=20, warmup=9), Unfreeze(0.01), max_epochs=4)
     added = [used[3] for used in model.used if len(used) == 4]
     # Update 6 is at 7/10 of the peak.
     assert added[:4] == pytest.approx([0.01, 0.01 * 8 / 7, 0.01 * 9 / 7, 0.01 * 10 / 7], rel=1e-12)
@@ -227,7 +227,7 @@ def test_a_group_added_in_the_warmup_rises_with_the_others():
 )
 def test_an_added_group_below_the_floor_is_held_also_when_resumed(tmp_path, recwarn, options, held):
     def ours():
-        return step(14, 0.01, **options)
+        return step(t_max=14, lr_min=0.01, **options)
 
     with pytest.warns(UserWarning, match="param group 1 of optimizer 0 has rate 0.001") as caught:
         made = fit(Body(), ours(), Unfreeze(0.001), max_epochs=4)
@@ -241,16 +241,16 @@ def test_an_added_group_below_the_floor_is_held_also_when_resumed(tmp_path, recw
 
 def test_added_groups_are_resumed_bit_for_bit(tmp_path):
     straight = Body()
-    fit(straight, step(18), Unfreeze(), max_epochs=6)
-    fit(Body(), step(18), Unfreeze(), max_epochs=4).save_checkpoint(tmp_path / "run.ckpt")
+    fit(straight, step(t_max=18), Unfreeze(), max_epochs=6)
+    fit(Body(), step(t_max=18), Unfreeze(), max_epochs=4).save_checkpoint(tmp_path / "run.ckpt")
     resumed = Body()
-    fit(resumed, step(18), Unfreeze(), max_epochs=6, ckpt_path=tmp_path / "run.ckpt")
+    fit(resumed, step(t_max=18), Unfreeze(), max_epochs=6, ckpt_path=tmp_path / "run.ckpt")
     assert resumed.used == straight.used[12:]
 
 
 def test_a_group_added_at_the_end_stays_at_the_floor():
     model = Body()
-    fit(model, step(6), Unfreeze(0.02), max_epochs=4)
+    fit(model, step(t_max=6), Unfreeze(0.02), max_epochs=4)
     added = [used[3] for used in model.used if len(used) == 4]
     assert added[-1] == 0
 
@@ -416,7 +416,7 @@ class AtTheEnd(pl.Callback):
 )
 def test_a_rate_set_at_the_end_of_an_epoch_is_that_of_where_the_curve_stands(ours_first, position):
     model = Model(batches=1)
-    callbacks = [CosineAnnealingCallback(10), AtTheEnd()]
+    callbacks = [CosineAnnealingCallback(t_max=10), AtTheEnd()]
     fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=10)
     base = 0.03 / cosine(position, 10, 1)
     right = [cosine(e, 10, 0.1 if e < 5 else base) for e in range(10)]
@@ -530,7 +530,7 @@ def test_backbone_finetuning():
     theirs = pl.callbacks.BackboneFinetuning(
         unfreeze_backbone_at_epoch=1, lambda_func=lambda _epoch: 2.0, backbone_initial_lr=0.001
     )
-    fit(model, step(16), theirs, max_epochs=4)
+    fit(model, step(t_max=16), theirs, max_epochs=4)
     assert model.rates == pytest.approx([cosine(e, 16) for e in range(16)])
     backbone = {used[0]: used[3] for used in model.used if len(used) == 4}
     assert backbone[4] == pytest.approx(0.001)

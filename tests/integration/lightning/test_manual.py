@@ -66,9 +66,9 @@ def keys_of(trainer):
     ]
 
 
-def test_c1_two_optimizers_one_update_each():
+def test_two_optimizers_with_one_update_each_per_batch():
     model = Gan()
-    made = fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    made = fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     first, second = model.by_optimizer
     assert first[-1] == pytest.approx(0.002447174, rel=1e-6)
     assert second[-1] == pytest.approx(0.0002447174, rel=1e-6)
@@ -80,8 +80,8 @@ def test_each_optimizer_has_its_own_count_and_its_own_callback():
     model = Gan(first=twice, second=every_third)
     fit(
         model,
-        CosineAnnealingCallback(20, interval="step", optimizers=0),
-        CosineAnnealingCallback(8, interval="step", optimizers=[1]),
+        CosineAnnealingCallback(t_max=20, interval="step", optimizers=0),
+        CosineAnnealingCallback(t_max=8, interval="step", optimizers=[1]),
         max_epochs=2,
     )
     first, second = model.by_optimizer
@@ -91,7 +91,7 @@ def test_each_optimizer_has_its_own_count_and_its_own_callback():
 
 def test_one_optimizer_may_be_left_alone():
     model = Gan()
-    fit(model, CosineAnnealingCallback(10, interval="step", optimizers=1), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step", optimizers=1), max_epochs=1)
     first, second = model.by_optimizer
     assert set(first) == {0.1}
     assert second[5] == pytest.approx(0.005)
@@ -142,7 +142,7 @@ def lookahead():
 @pytest.mark.parametrize("kind", [lambda: Nested, lookahead], ids=["nested", "lookahead"])
 def test_every_update_is_counted_once_whatever_its_class(kind):
     model = Gan(first=twice, kind=kind())
-    made = fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=1)
+    made = fit(model, CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1)
     first, second = made.optimizers
     assert first.used == pytest.approx([cosine(e, 20) for e in range(20)])
     assert second.used == pytest.approx([cosine(e, 20, 0.01) for e in range(10)])
@@ -151,7 +151,7 @@ def test_every_update_is_counted_once_whatever_its_class(kind):
 
 def test_a_second_fit_goes_on_whatever_the_class():
     model = Gan(kind=lookahead())
-    made = fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=1)
+    made = fit(model, CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1)
     made.optimizers[0].zero_grad()
     assert type(made.optimizers[0]).step.hooked
     made.fit_loop.max_epochs = 2
@@ -170,7 +170,7 @@ def test_an_optimizer_that_torch_never_hooks_is_counted():
                 optimizer.step()
 
     model = Cleared(kind=lookahead())
-    made = fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    made = fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     assert made.optimizers[0].used == pytest.approx([cosine(e, 10) for e in range(10)])
 
 
@@ -192,7 +192,7 @@ def test_an_update_that_needs_several_losses_is_one():
             optimizer.step(closure)
 
     model = Closures(kind=partial(torch.optim.LBFGS, max_iter=5))
-    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     assert model.losses > 20
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(10)])
 
@@ -211,7 +211,7 @@ def test_an_update_cut_short_is_forgotten():
                 super().training_step(batch, batch_idx)
 
     model = Failing()
-    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(9)])
 
 
@@ -226,7 +226,7 @@ def test_an_update_that_ended_its_epoch_is_forgotten():
             super().training_step(batch, batch_idx)
 
     model = Exhausted()
-    fit(model, CosineAnnealingCallback(20, interval="step"), max_epochs=2)
+    fit(model, CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=2)
     used = model.by_optimizer[0]
     assert len(used) >= 13  # Lightning may go on with the epoch's other batches
     assert used == pytest.approx([cosine(e, 20) for e in range(len(used))])
@@ -248,7 +248,7 @@ def test_an_update_that_ended_the_last_fit_is_forgotten():
                 self.optimizers()[0].optimizer.step(closure)
             super().training_step(batch, batch_idx)
 
-    model, callback = Failing(), CosineAnnealingCallback(10, interval="step")
+    model, callback = Failing(), CosineAnnealingCallback(t_max=10, interval="step")
     with pytest.raises(RuntimeError, match="no loss today"):
         fit(model, callback, max_epochs=1)
     model.fails = False
@@ -269,10 +269,10 @@ def run(path, model, callback, *, save_at=None, **options):
 def test_counts_are_resumed(tmp_path, recwarn):
     unequal = {"first": twice, "second": every_third}
     straight = Gan(**unequal)
-    callback = CosineAnnealingCallback(20, interval="step")
+    callback = CosineAnnealingCallback(t_max=20, interval="step")
     run(tmp_path / "run.ckpt", straight, callback, save_at=4)
     resumed = Gan(**unequal)
-    run(tmp_path / "run.ckpt", resumed, CosineAnnealingCallback(20, interval="step"))
+    run(tmp_path / "run.ckpt", resumed, CosineAnnealingCallback(t_max=20, interval="step"))
     # Lightning up to 2.4 trains batch 4 again: two updates more.
     assert resumed.by_optimizer[0][:10] == straight.by_optimizer[0][10:]
     assert resumed.by_optimizer[1] == straight.by_optimizer[1][2:]
@@ -285,11 +285,11 @@ def five(batch_idx):
 
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_the_rates_of_the_warning_are_those_of_its_optimizer(tmp_path, interval):
-    callback = CosineAnnealingCallback(60, interval="step")
+    callback = CosineAnnealingCallback(t_max=60, interval="step")
     straight = Gan(first=five)
     run(tmp_path / "run.ckpt", straight, callback, save_at=3)
     resumed = Gan(first=five)
-    changed = CosineAnnealingCallback(60, interval=interval, lr_initial=0.2)
+    changed = CosineAnnealingCallback(t_max=60, interval=interval, lr_initial=0.2)
     with pytest.warns(UserWarning, match="the current ones are used") as caught:
         run(tmp_path / "run.ckpt", resumed, changed)
     sentence = "".join(str(w.message) for w in caught if "are used" in str(w.message))
@@ -306,7 +306,7 @@ def test_a_checkpoint_without_our_state_starts_at_0_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="counts the updates from 0") as caught:
         fit(
             model,
-            CosineAnnealingCallback(10, interval="step"),
+            CosineAnnealingCallback(t_max=10, interval="step"),
             ckpt_path=tmp_path / "run.ckpt",
             max_epochs=2,
         )
@@ -316,7 +316,7 @@ def test_a_checkpoint_without_our_state_starts_at_0_with_a_warning(tmp_path):
 
 def test_the_counts_of_another_run_are_not_those_of_a_checkpoint(tmp_path):
     fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
-    callback = CosineAnnealingCallback(20, interval="step")
+    callback = CosineAnnealingCallback(t_max=20, interval="step")
     fit(Gan(), callback, max_epochs=1)
     model = Gan()
     with pytest.warns(UserWarning, match="counts the updates from 0"):
@@ -361,11 +361,11 @@ class SingleByHand(Single):
     ids=["another-optimizer", "automatic", "epochs", "all-there"],
 )
 def test_each_count_that_the_checkpoint_lacks_is_named(tmp_path, recwarn, saved, interval, lost):
-    before = CosineAnnealingCallback(20, interval=interval)
+    before = CosineAnnealingCallback(t_max=20, interval=interval)
     stopped = fit(saved(), before, max_epochs=1, limit_train_batches=4)
     stopped.save_checkpoint(tmp_path / "run.ckpt")
     model = Gan()
-    callback = CosineAnnealingCallback(20, interval="step")
+    callback = CosineAnnealingCallback(t_max=20, interval="step")
     fit(model, callback, ckpt_path=tmp_path / "run.ckpt", max_epochs=2)
     said = [str(w.message) for w in recwarn if "counts the updates from 0" in str(w.message)]
     assert [f"optimizers {lost} have done" in sentence for sentence in said] == [True] * bool(lost)
@@ -376,7 +376,7 @@ def test_each_count_that_the_checkpoint_lacks_is_named(tmp_path, recwarn, saved,
 
 def test_a_second_fit_from_a_checkpoint_has_the_counts_of_the_checkpoint(tmp_path):
     fit(Gan(), max_epochs=1, limit_train_batches=5).save_checkpoint(tmp_path / "run.ckpt")
-    callback = CosineAnnealingCallback(20, interval="step")
+    callback = CosineAnnealingCallback(t_max=20, interval="step")
     made = fit(Gan(), callback, max_epochs=1)
     made.fit_loop.max_epochs = 2
     model = Gan()
@@ -386,7 +386,7 @@ def test_a_second_fit_from_a_checkpoint_has_the_counts_of_the_checkpoint(tmp_pat
 
 
 def test_a_second_fit_goes_on_and_a_new_trainer_starts_anew(recwarn):
-    model, callback = Gan(), CosineAnnealingCallback(20, interval="step")
+    model, callback = Gan(), CosineAnnealingCallback(t_max=20, interval="step")
     made = fit(model, callback, max_epochs=1)
     made.fit_loop.max_epochs = 2
     made.fit(model)
@@ -424,7 +424,7 @@ def test_no_hook_is_left_after_an_exception():
             if batch_idx == 3:
                 raise RuntimeError("the power failed")
 
-    made = trainer(CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    made = trainer(CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     with pytest.raises(RuntimeError, match="the power failed"):
         made.fit(Failing())
     assert hooks_of(made) == []
@@ -440,6 +440,6 @@ def test_nothing_is_counted_while_others_stand_in_our_place():
             self.trainer.callbacks = ours
 
     model = Swapping()
-    fit(model, CosineAnnealingCallback(10, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
     right = [cosine(e, 10) for e in (0, 1, 2, 2, 3, 4, 5, 6, 7, 8)]
     assert model.by_optimizer[0] == pytest.approx(right)

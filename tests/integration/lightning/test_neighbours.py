@@ -12,8 +12,8 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 CURVE = [cosine(e, 10) for e in range(10)]
 
 
-def step(t_max=10, **options):
-    return CosineAnnealingCallback(t_max, interval="step", **options)
+def step(*, t_max=10, **options):
+    return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
 class Scheduled(Model):
@@ -33,7 +33,7 @@ class Plateau(Scheduled):
 @pytest.mark.parametrize(
     ("model", "named"), [(Scheduled, "StepLR"), (Plateau, "ReduceLROnPlateau")]
 )
-def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
+def test_a_scheduler_on_the_same_optimizer_is_refused(model, named):
     attempt, made = trainer(step(), max_epochs=1), model()
     with pytest.raises(ValueError, match=rf"one schedule each.* and {named} from configure_opt"):
         attempt.fit(made)
@@ -42,7 +42,7 @@ def test_l1_a_scheduler_on_the_same_optimizer_is_refused(model, named):
 
 
 @pytest.mark.parametrize("optimizers", [None, [0, 1], 1])
-def test_l1_a_scheduler_on_another_optimizer_is_none_of_our_business(optimizers):
+def test_a_scheduler_is_refused_only_on_an_annealed_optimizer(optimizers):
     class Two(Model):
         automatic_optimization = False
 
@@ -67,7 +67,7 @@ def test_l1_a_scheduler_on_another_optimizer_is_none_of_our_business(optimizers)
 
 
 def test_two_of_ours_on_one_optimizer_are_refused():
-    attempt = trainer(step(), step(20, optimizers=0), max_epochs=1)
+    attempt = trainer(step(), step(t_max=20, optimizers=0), max_epochs=1)
     named = r"got CosineAnnealingCallback\(.*\) and CosineAnnealingCallback\(.*\) for optimizer 0"
     with pytest.raises(ValueError, match=named):
         attempt.fit(Model())
@@ -76,7 +76,7 @@ def test_two_of_ours_on_one_optimizer_are_refused():
 
 @pytest.mark.parametrize("optimizers", [None, 0])
 def test_two_of_ours_alike_are_refused_by_the_trainer(optimizers):
-    two = step(optimizers=optimizers), step(20, optimizers=optimizers)
+    two = step(optimizers=optimizers), step(t_max=20, optimizers=optimizers)
     with pytest.raises(RuntimeError, match=r"^Found more than one stateful callback of type"):
         trainer(*two, max_epochs=1)
 
@@ -89,7 +89,7 @@ def test_an_optimizer_that_does_not_exist_is_refused(optimizers):
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("normed", [False, True], ids=["plain", "batch-norm"])
-def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
+def test_stochastic_weight_averaging_takes_over(ours_first, normed):
     model = Model(batches=4)
     if normed:
         model.norm = torch.nn.BatchNorm1d(1)
@@ -110,10 +110,10 @@ def test_l2_stochastic_weight_averaging_takes_over(ours_first, normed):
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours-first", "monitor-first"])
 @pytest.mark.parametrize("logging", ["step", "epoch", None])
 @pytest.mark.parametrize("interval", ["step", "epoch"])
-def test_j1_the_monitor_logs_the_rate_used(tmp_path, ours_first, logging, interval):
+def test_the_monitor_logs_the_rate_used(tmp_path, ours_first, logging, interval):
     model = Model(batches=5)
     monitor = pl.callbacks.LearningRateMonitor(logging)
-    ours = CosineAnnealingCallback(10, interval=interval)
+    ours = CosineAnnealingCallback(t_max=10, interval=interval)
     logger = pl.loggers.CSVLogger(tmp_path)
     callbacks = [ours, monitor] if ours_first else [monitor, ours]
     fit(model, *callbacks, logger=logger, max_epochs=3, log_every_n_steps=1)
@@ -190,7 +190,7 @@ RANGE_TEST = {"attr_name": "lr", "min_lr": 1e-4, "early_stop_threshold": None}
 
 def test_the_result_of_lr_find_is_the_base():
     model = Tunable(batches=40)
-    made = trainer(step(20), max_steps=20)
+    made = trainer(step(t_max=20), max_steps=20)
     tuner = pl.tuner.Tuner(made)
     found = tuner.lr_find(model, num_training=20, update_attr=True, **RANGE_TEST).suggestion()
     model.used.clear()
@@ -209,7 +209,7 @@ def test_the_result_of_the_learning_rate_finder_is_the_base():
             given.append(trainer.optimizers[0].param_groups[0]["lr"])
             pl_module.used.clear()
 
-    made = fit(model, step(60), finder, Note(), max_steps=60)
+    made = fit(model, step(t_max=60), finder, Note(), max_steps=60)
     found = finder.optimal_lr.suggestion()
     assert model.lr == found != 0.1
     # Up to 2.5.3 Lightning does not hand its suggestion to the optimizer: the optimizer's counts.
@@ -235,7 +235,7 @@ def test_a_range_test_in_mid_run_sets_the_rate_from_there():
 
     model = Tunable(batches=40)
     finder = Again(num_training_steps=20, **RANGE_TEST)
-    fit(model, step(120), finder, max_epochs=3)
+    fit(model, step(t_max=120), finder, max_epochs=3)
     base = given[0] / cosine(40, 120, 1)
     steps = [used[0] for used in model.used]
     assert len(steps) >= 60
@@ -283,8 +283,8 @@ def test_a_test_between_two_fits_disturbs_nothing(tmp_path):
             return self.train_dataloader()
 
     straight, model = Tested(), Tested()
-    fit(straight, step(20), max_epochs=2)
-    made = fit(model, step(20), max_epochs=1)
+    fit(straight, step(t_max=20), max_epochs=2)
+    made = fit(model, step(t_max=20), max_epochs=1)
     made.save_checkpoint(tmp_path / "run.ckpt")
     made.test(model, ckpt_path=tmp_path / "run.ckpt", verbose=False)
     made.fit_loop.max_epochs = 2
@@ -308,6 +308,6 @@ def test_early_stopping_only_cuts_the_curve():
 
     model = Logged(batches=5)
     stopping = pl.callbacks.EarlyStopping("loss", patience=1, check_on_train_epoch_end=True)
-    fit(model, CosineAnnealingCallback(10), stopping, max_epochs=10)
+    fit(model, CosineAnnealingCallback(t_max=10), stopping, max_epochs=10)
     assert len(model.rates) == 10
     assert model.rates == pytest.approx([0.1] * 5 + [0.09755283] * 5, rel=1e-6)

@@ -108,27 +108,35 @@ def test_stream_with_max_steps_or_in_epochs():
     ("model", "callback", "run", "reason"),
     [
         pytest.param(
-            Streamed, {"interval": "step"}, {"max_epochs": 2}, "data has no length", id="D1"
+            Streamed,
+            {"interval": "step"},
+            {"max_epochs": 2},
+            "data has no length",
+            id="updates-of-a-stream",
         ),
         pytest.param(
             Streamed,
             {"interval": "step", "t_max": 0.5},
             {"max_epochs": 2, "max_steps": 9},
             "data has no length",
-            id="D1-both-limits",
+            id="fraction-of-a-stream-with-two-limits",
         ),
         pytest.param(
-            Streamed, {}, {"max_epochs": 2, "max_steps": 9}, "data has no length", id="D1-epochs"
+            Streamed,
+            {},
+            {"max_epochs": 2, "max_steps": 9},
+            "data has no length",
+            id="epochs-of-a-stream-with-two-limits",
         ),
         pytest.param(
-            Model, {}, {"max_epochs": -1}, "neither max_epochs nor max_steps", id="D2-epochs"
+            Model, {}, {"max_epochs": -1}, "neither max_epochs nor max_steps", id="endless-epochs"
         ),
         pytest.param(
             Model,
             {"interval": "step"},
             {"max_time": {"hours": 1}},
             "neither max_epochs nor max_steps",
-            id="D2-time",
+            id="limited-by-time-only",
         ),
     ],
 )
@@ -146,7 +154,7 @@ def test_unknown_length_is_refused_before_the_first_batch(model, callback, run, 
 
 def test_the_length_is_not_asked_for_where_t_max_is_given():
     model = Streamed()
-    fit(model, CosineAnnealingCallback(12, interval="step"), max_epochs=1)
+    fit(model, CosineAnnealingCallback(t_max=12, interval="step"), max_epochs=1)
     assert planned(model.rates) == 12
 
 

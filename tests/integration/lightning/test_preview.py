@@ -170,7 +170,7 @@ RUNS = {
         ("step 1", "the run is one step late"),
     ),
     "epochs for steps": (
-        lambda: (Model(batches=8), CosineAnnealingCallback(3, interval="step")),
+        lambda: (Model(batches=8), CosineAnnealingCallback(t_max=3, interval="step")),
         [*BY_EPOCH, "3"],
         ("step 1", "epochs are taken for steps"),
     ),
@@ -224,7 +224,7 @@ def test_groups_and_momentum(tmp_path, capsys):
             groups = [{"params": [self.weight]}, {"params": [self.other], "lr": 0.01}]
             return torch.optim.SGD(groups, lr=0.1, momentum=0.9)
 
-    ours = CosineAnnealingCallback(3, lr_min_ratio=0.1)
+    ours = CosineAnnealingCallback(t_max=3, lr_min_ratio=0.1)
     log = logged(tmp_path, Two(batches=8), ours, log_momentum=True)
     curve = ["--t_max", "3", "--lr_min_ratio", "0.1", "--steps_per_epoch", "8", "--lr_initial"]
     capsys.readouterr()

@@ -112,29 +112,29 @@ def resume(checkpoint, callback, *, lr=0.1, **run):
     return model
 
 
-def by_step(t_max=None, **options):
-    return CosineAnnealingCallback(t_max, interval="step", **options)
+def by_step(*, t_max=None, **options):
+    return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
 def ours(caught):
     return [str(w.message) for w in caught if "the checkpoint" in str(w.message)]
 
 
-def test_b1_b5_stopped_and_resumed(tmp_path, recwarn):
-    checkpoint = stop_after(Model(), 5, by_step(20), tmp_path, planned=20)
-    resumed = resume(checkpoint, by_step(20), max_steps=20)
+def test_stopped_and_resumed(tmp_path, recwarn):
+    checkpoint = stop_after(Model(), 5, by_step(t_max=20), tmp_path, planned=20)
+    resumed = resume(checkpoint, by_step(t_max=20), max_steps=20)
     assert resumed.rates[:3] == pytest.approx([0.08535534, 0.07938926, 0.07269952], rel=1e-6)
     assert resumed.rates[5] == pytest.approx(0.05)
     straight = Model()
-    fit(straight, by_step(20), max_steps=20)
+    fit(straight, by_step(t_max=20), max_steps=20)
     assert resumed.rates == straight.rates[5:]
     assert ours(recwarn) == []
 
 
-def test_b2_longer_t_max_wins_with_one_warning(tmp_path):
-    checkpoint = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
+def test_a_longer_t_max_wins_with_one_warning(tmp_path):
+    checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
     with pytest.warns(UserWarning, match="t_max 10 -> 20") as caught:
-        resumed = resume(checkpoint, by_step(20), max_steps=20)
+        resumed = resume(checkpoint, by_step(t_max=20), max_steps=20)
     right = [0.08535534, 0.07938926, 0.07269952, 0.06545085]
     assert resumed.rates[:4] == pytest.approx(right, rel=1e-6)
     (message,) = ours(caught)
@@ -143,10 +143,10 @@ def test_b2_longer_t_max_wins_with_one_warning(tmp_path):
     assert "\n" not in message
 
 
-def test_b3_shorter_t_max(tmp_path):
-    checkpoint = stop_after(Model(1e-3), 43, by_step(86), tmp_path, planned=86)
+def test_a_shorter_t_max_wins_with_one_warning(tmp_path):
+    checkpoint = stop_after(Model(1e-3), 43, by_step(t_max=86), tmp_path, planned=86)
     with pytest.warns(UserWarning, match="t_max 86 -> 50") as caught:
-        resumed = resume(checkpoint, by_step(50), lr=1e-3, max_steps=62)
+        resumed = resume(checkpoint, by_step(t_max=50), lr=1e-3, max_steps=62)
     assert resumed.rates[0] == pytest.approx(4.758647e-5, rel=1e-6)
     assert resumed.rates[60 - 43] == 0
     (message,) = ours(caught)
@@ -154,35 +154,35 @@ def test_b3_shorter_t_max(tmp_path):
     assert re.search(r"instead of (0\.0005|0\.000499999)", message)
 
 
-def test_b4_middle_of_an_epoch(tmp_path):
+def test_resumed_in_the_middle_of_an_epoch(tmp_path):
     model = Model(batches=4)
-    fit(model, CosineAnnealingCallback(4), Saver(tmp_path), max_epochs=2)
+    fit(model, CosineAnnealingCallback(t_max=4), Saver(tmp_path), max_epochs=2)
     resumed = Model(batches=4)
     checkpoint = tmp_path / "006-1-batch1.ckpt"
-    fit(resumed, CosineAnnealingCallback(4), ckpt_path=checkpoint, max_epochs=3)
+    fit(resumed, CosineAnnealingCallback(t_max=4), ckpt_path=checkpoint, max_epochs=3)
     by_epoch = {epoch: lr for _, epoch, lr in resumed.used}
     assert by_epoch == pytest.approx({1: 0.08535534, 2: 0.05}, rel=1e-6)
 
 
-def test_b6_checkpoint_every_five_steps(tmp_path):
+def test_resumed_from_a_model_checkpoint_every_five_steps(tmp_path):
     saver = pl.callbacks.ModelCheckpoint(tmp_path, "{step}", every_n_train_steps=5, save_top_k=-1)
-    fit(Model(), saver, by_step(20), max_steps=10)
-    resumed = resume(tmp_path / "step=5.ckpt", by_step(20), max_steps=10)
+    fit(Model(), saver, by_step(t_max=20), max_steps=10)
+    resumed = resume(tmp_path / "step=5.ckpt", by_step(t_max=20), max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.08535534, rel=1e-6)
 
 
-def test_a3_finished_run_stays_at_the_floor(tmp_path, recwarn):
-    fit(Model(), by_step(10), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
-    resumed = resume(tmp_path / "done.ckpt", by_step(10), max_steps=20)
+def test_a_finished_run_stays_at_the_floor(tmp_path, recwarn):
+    fit(Model(), by_step(t_max=10), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
+    resumed = resume(tmp_path / "done.ckpt", by_step(t_max=10), max_steps=20)
     assert resumed.rates == [0] * 10
     assert ours(recwarn) == []
 
 
 @pytest.mark.parametrize("t_max", [None, 1.0])
 def test_a_longer_run_is_followed_with_a_warning(tmp_path, t_max):
-    fit(Model(), by_step(t_max), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
+    fit(Model(), by_step(t_max=t_max), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
     with pytest.warns(UserWarning, match="t_max 10 -> 20"):
-        resumed = resume(tmp_path / "done.ckpt", by_step(t_max), max_steps=20)
+        resumed = resume(tmp_path / "done.ckpt", by_step(t_max=t_max), max_steps=20)
     right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(10, 20)]
     assert resumed.rates == pytest.approx(right, rel=1e-12)
 
@@ -206,17 +206,17 @@ def test_on_exception(tmp_path):
 
 
 def test_the_base_is_the_checkpoints_not_the_decayed_nor_the_models(tmp_path, recwarn):
-    checkpoint = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
-    resumed = resume(checkpoint, by_step(10), lr=0.7, max_steps=10)
+    checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
+    resumed = resume(checkpoint, by_step(t_max=10), lr=0.7, max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.05)
     assert ours(recwarn) == []
 
 
 def test_an_explicit_lr_initial_wins_with_a_warning(tmp_path):
-    checkpoint = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
+    checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
     named = "lr_initial of param group 0 of optimizer 0 0.1 -> 0.2"
     with pytest.warns(UserWarning, match=named) as caught:
-        resumed = resume(checkpoint, by_step(10, lr_initial=0.2), max_steps=10)
+        resumed = resume(checkpoint, by_step(t_max=10, lr_initial=0.2), max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.1)
     assert len(ours(caught)) == 1
 
@@ -234,17 +234,17 @@ def test_an_explicit_lr_initial_wins_with_a_warning(tmp_path):
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_every_change_is_named(tmp_path, options, named):
-    checkpoint = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
-    callback = CosineAnnealingCallback(10, **{"interval": "step", **options})
+    checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
+    callback = CosineAnnealingCallback(t_max=10, **{"interval": "step", **options})
     with pytest.warns(UserWarning, match=re.escape(named)) as caught:
         resume(checkpoint, callback, max_steps=10)
     assert len(ours(caught)) == 1
 
 
 def test_the_same_curve_said_otherwise_is_no_change(tmp_path, recwarn):
-    callback = by_step(None, cycles=2, warmup=0.25)
+    callback = by_step(t_max=None, cycles=2, warmup=0.25)
     checkpoint = stop_after(Model(), 5, callback, tmp_path, planned=20)
-    resumed = resume(checkpoint, by_step(10, cycles=2, warmup=2), max_steps=20)
+    resumed = resume(checkpoint, by_step(t_max=10, cycles=2, warmup=2), max_steps=20)
     assert resumed.rates[-1] == pytest.approx(0.002447174, rel=1e-6)
     assert ours(recwarn) == []
 
@@ -257,23 +257,23 @@ def test_a_checkpoint_of_torchs_scheduler_gives_the_base(tmp_path):
             return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     fit(Scheduled(), max_steps=5).save_checkpoint(tmp_path / "torch.ckpt")
-    resumed = resume(tmp_path / "torch.ckpt", by_step(10), lr=0.7, max_steps=10)
+    resumed = resume(tmp_path / "torch.ckpt", by_step(t_max=10), lr=0.7, max_steps=10)
     right = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(5, 10)]
     assert resumed.rates == pytest.approx(right, rel=1e-12)
 
 
 def test_a_checkpoint_without_any_base_takes_the_models(tmp_path):
     fit(Model(), max_steps=5).save_checkpoint(tmp_path / "plain.ckpt")
-    resumed = resume(tmp_path / "plain.ckpt", by_step(10), lr=0.2, max_steps=6)
+    resumed = resume(tmp_path / "plain.ckpt", by_step(t_max=10), lr=0.2, max_steps=6)
     assert resumed.rates == pytest.approx([0.1])
 
 
 def test_our_own_state_holds_the_base_where_the_groups_do_not(tmp_path):
-    path = stop_after(Model(), 5, by_step(10), tmp_path, planned=10)
+    path = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
     checkpoint = torch.load(path, weights_only=True)
     for group in checkpoint["optimizer_states"][0]["param_groups"]:
         del group["initial_lr"]
     torch.save(checkpoint, path)
-    resumed = resume(path, by_step(10), lr=0.7, max_steps=10)
+    resumed = resume(path, by_step(t_max=10), lr=0.7, max_steps=10)
     right = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(5, 10)]
     assert resumed.rates == pytest.approx(right, rel=1e-12)

@@ -39,7 +39,7 @@ WRONG = {
     [(name, value, error) for name, cases in WRONG.items() for value, error in cases]
     + [("t_max", value, TypeError) for value in (True, "10", [10])],
 )
-def test_m1_m2_bad_arguments_are_refused_when_built(name, value, error):
+def test_bad_arguments_are_refused_when_built(name, value, error):
     # cycles=None alone lacks a t_max, and that is the argument to give.
     named = "t_max" if (name, value) == ("cycles", None) else name
     with pytest.raises(error, match=rf"^{named} ") as refused:
@@ -69,14 +69,16 @@ def test_positional_arguments_and_numpy_numbers():
 def test_repr_builds_an_equal_callback():
     for built in (
         CosineAnnealingCallback(),
-        CosineAnnealingCallback(10, 0.001, interval="step", optimizers=[1, 0], warmup=0.1),
+        CosineAnnealingCallback(
+            t_max=10, lr_min=0.001, interval="step", optimizers=[1, 0], warmup=0.1
+        ),
     ):
         namespace = {"CosineAnnealingCallback": CosineAnnealingCallback}
         assert repr(eval(repr(built), namespace)) == repr(built)  # noqa: S307 - our own repr
 
 
 def test_the_callback_is_a_normal_one():
-    callback = CosineAnnealingCallback(10)
+    callback = CosineAnnealingCallback(t_max=10)
     assert isinstance(callback, pl.Callback)
     assert repr(copy.deepcopy(callback)) == repr(pickle.loads(pickle.dumps(callback)))  # noqa: S301
     assert "SGDR" in CosineAnnealingCallback.__doc__
@@ -84,7 +86,11 @@ def test_the_callback_is_a_normal_one():
 
 def test_the_state_key_names_no_hyperparameter():
     key = "CosineAnnealingCallback{'optimizers': None}"
-    assert CosineAnnealingCallback(10, 0.01).state_key == CosineAnnealingCallback().state_key == key
+    assert (
+        CosineAnnealingCallback(t_max=10, lr_min=0.01).state_key
+        == CosineAnnealingCallback().state_key
+        == key
+    )
     one = "CosineAnnealingCallback{'optimizers': [1]}"
     assert CosineAnnealingCallback(optimizers=1).state_key == one
     assert CosineAnnealingCallback(optimizers=[1]).state_key == one
@@ -99,8 +105,8 @@ def test_a_subclass_may_name_its_state_as_lightning_says():
     class Fixed(CosineAnnealingCallback):
         state_key = "fixed"
 
-    assert Made(10).state_key == Made.__qualname__ + "{'tag': 'x'}"
-    assert Fixed(10).state_key == "fixed"
+    assert Made(t_max=10).state_key == Made.__qualname__ + "{'tag': 'x'}"
+    assert Fixed(t_max=10).state_key == "fixed"
 
 
 def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
@@ -129,7 +135,7 @@ def test_there_is_no_state_before_a_run():
 
 def edited(tmp_path, **changes):
     """Save a run of 5 updates with our state changed, and return the file and the state."""
-    callback = CosineAnnealingCallback(10, interval="step")
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
     checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)
     state = checkpoint["callbacks"][callback.state_key]
@@ -157,7 +163,7 @@ def edited(tmp_path, **changes):
 def test_a_foreign_state_is_refused_in_one_sentence(tmp_path, changes):
     checkpoint = edited(tmp_path, **changes)
     model = Model()
-    attempt = trainer(CosineAnnealingCallback(10, interval="step"), max_steps=10)
+    attempt = trainer(CosineAnnealingCallback(t_max=10, interval="step"), max_steps=10)
     with pytest.raises(ValueError, match="must be one that it saved") as refused:
         attempt.fit(model, ckpt_path=checkpoint)
     assert "\n" not in str(refused.value)
@@ -172,9 +178,9 @@ def test_other_stages_ignore_the_state(tmp_path):
         def test_dataloader(self):
             return self.train_dataloader()
 
-    callback = CosineAnnealingCallback(10, interval="step")
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
-    fresh = CosineAnnealingCallback(10, interval="step")
+    fresh = CosineAnnealingCallback(t_max=10, interval="step")
     tester = trainer(fresh)
     tester.test(Tested(), ckpt_path=tmp_path / "run.ckpt", verbose=False)
     assert fresh.state_dict() == {}
@@ -184,7 +190,7 @@ def test_other_stages_ignore_the_state(tmp_path):
 
 
 def test_a_fitted_callback_can_be_pickled():
-    callback = CosineAnnealingCallback(10, interval="step")
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5)
     loaded = torch.load(io.BytesIO(saved(callback)), weights_only=False)
     assert loaded.state_dict() == callback.state_dict()
@@ -198,7 +204,7 @@ def saved(thing):
 
 def test_a_refused_run_changes_no_key_of_any_group():
     model = Model(lr=1e-3)
-    attempt = trainer(CosineAnnealingCallback(10, 0.01), max_epochs=1)
+    attempt = trainer(CosineAnnealingCallback(t_max=10, lr_min=0.01), max_epochs=1)
     with pytest.raises(ValueError, match=re.escape("the rate of param group 0 of optimizer 0")):
         attempt.fit(model)
     (group,) = attempt.optimizers[0].param_groups

@@ -42,8 +42,8 @@ optimizers = pytest.mark.parametrize(
 )
 
 
-def per_step(t_max=10, **options):
-    return CosineAnnealingCallback(t_max, interval="step", **options)
+def per_step(*, t_max=10, **options):
+    return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
 @optimizers
@@ -69,25 +69,27 @@ def test_per_update(kind, options):
 
 def test_floor_warmup_and_restarts():
     model = sgd()
-    history = fit(model, CosineAnnealingCallback(2, 0.01, cycles=2, warmup=1), epochs=6)
+    history = fit(
+        model, CosineAnnealingCallback(t_max=2, lr_min=0.01, cycles=2, warmup=1), epochs=6
+    )
     right = [0.05, 0.1, 0.1, 0.055, 0.01, 0.01]
     assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
     assert weight_of(model) == pytest.approx(-10 * sum(right), rel=6e-7)
 
 
 @optimizers
-def test_b7_initial_epoch(kind):
+def test_initial_epoch(kind):
     model = compiled(kind(0.1))
-    history = fit(model, per_step(40), initial_epoch=2, epochs=4)
+    history = fit(model, per_step(t_max=40), initial_epoch=2, epochs=4)
     # The second half of a cosine and what mirrors it make up the whole rate.
     right = sum(0.05 * (1 + np.cos(np.pi * e / 40)) for e in range(20, 40))
     assert weight_of(model) == pytest.approx(-right, rel=6e-7)
-    history = fit(compiled(kind(0.1)), CosineAnnealingCallback(4), initial_epoch=2, epochs=4)
+    history = fit(compiled(kind(0.1)), CosineAnnealingCallback(t_max=4), initial_epoch=2, epochs=4)
     assert history["learning_rate"] == pytest.approx([0.05, 0.1 * COSINE_4[3]], rel=6e-7)
 
 
 @optimizers
-def test_b9_one_object_in_two_models_and_a_second_fit(kind):
+def test_one_object_in_two_models_and_a_second_fit(kind):
     callback = per_step()
     for _ in range(2):
         model = compiled(kind(0.1))
@@ -120,7 +122,7 @@ def test_later_epochs_of_unknown_length_go_on():
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-def test_d3_the_length_is_needed_and_unknown():
+def test_an_unknown_length_is_refused_where_it_is_needed():
     model = sgd()
     callback = CosineAnnealingCallback(interval="step")
     named = (
@@ -141,7 +143,7 @@ if not LEGACY:  # the optimizers of tf_keras make a rate of a function's first v
 @optimizers
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
 @pytest.mark.parametrize("rate", FIXED.values(), ids=FIXED)
-def test_l3_an_optimizer_without_a_rate_that_can_be_set(kind, rate, scaled):
+def test_an_optimizer_without_a_settable_rate_is_refused(kind, rate, scaled):
     optimizer = kind(rate())
     model = compiled(loss_scaled(optimizer) if scaled else optimizer)
     with pytest.raises(ValueError, match=r"must hold a rate .*give it a CosineAnnealingSchedule$"):
@@ -159,7 +161,7 @@ def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
         fit(compiled(kind(0.0)), per_step())
 
 
-def test_c5_several_steps_per_execution():
+def test_several_steps_per_execution_raise_a_warning():
     model = sgd(steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .* CosineAnnealingSchedule"):
         history = fit(model, per_step())
@@ -175,7 +177,7 @@ def test_a_second_writer(name):
     else:
         writer = tf.keras.callbacks.LearningRateScheduler(lambda _: 0.03)
     with pytest.warns(UserWarning, match=f"another writer, such as .*{name}") as caught:
-        fit(model, CosineAnnealingCallback(5), writer, epochs=5)
+        fit(model, CosineAnnealingCallback(t_max=5), writer, epochs=5)
     assert sum("another writer" in str(warning.message) for warning in caught) == 1
     # Ten batches at each of 0.05 (1 + cos(pi e / 5)), whatever the other one wrote.
     assert weight_of(model) == pytest.approx(-3, rel=6e-7)
@@ -184,7 +186,7 @@ def test_a_second_writer(name):
 def test_two_of_ours_on_one_optimizer_are_refused():
     model = sgd()
     with pytest.raises(ValueError, match=r"^callbacks must hold one Cosine.*, got two; remove one"):
-        fit(model, CosineAnnealingCallback(4), CosineAnnealingCallback(9), epochs=2)
+        fit(model, CosineAnnealingCallback(t_max=4), CosineAnnealingCallback(t_max=9), epochs=2)
     assert weight_of(model) == 0
     assert rate_of(model) == pytest.approx(0.1)
 
@@ -196,7 +198,7 @@ def loss_scaled(optimizer):
 
 
 @optimizers
-def test_c6_skipped_updates(kind):
+def test_skipped_updates_still_advance_the_curve(kind):
     model = compiled(loss_scaled(kind(0.1)))
     data = DATA.copy()
     data[[1, 2, 5, 7]] = np.inf
@@ -216,10 +218,10 @@ def test_mixed_precision(kind):
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-def test_j2_history_progress_bar_and_csv(tmp_path, capsys):
+def test_the_rate_is_in_history_progress_bar_and_csv(tmp_path, capsys):
     model = sgd()
     log = tf.keras.callbacks.CSVLogger(tmp_path / "log.csv")
-    history = fit(model, CosineAnnealingCallback(4), log, epochs=2, verbose=2)
+    history = fit(model, CosineAnnealingCallback(t_max=4), log, epochs=2, verbose=2)
     right = pytest.approx([0.1, 0.08535534], rel=6e-7)
     keys = ["learning_rate", "lr"] if LEGACY else ["learning_rate"]
     assert {key: history[key] for key in history if key != "loss"} == dict.fromkeys(keys, right)
@@ -227,9 +229,9 @@ def test_j2_history_progress_bar_and_csv(tmp_path, capsys):
     assert "learning_rate" in (tmp_path / "log.csv").read_text().splitlines()[0]
 
 
-def test_j2_tensorboard(tmp_path):
+def test_the_rate_is_in_tensorboard(tmp_path):
     board = tf.keras.callbacks.TensorBoard(tmp_path)
-    fit(sgd(), CosineAnnealingCallback(4), board, epochs=4)
+    fit(sgd(), CosineAnnealingCallback(t_max=4), board, epochs=4)
     rates = {}
     for file in tmp_path.glob("train/events*"):
         for event in tf.compat.v1.train.summary_iterator(str(file)):

@@ -14,13 +14,13 @@ from tests.integration.tensorflow.test_preview import BY_EPOCH, BY_STEP, kept_by
 def test_both_callbacks_share_the_base_of_an_optimizer():
     model = sgd()
     for adapter in (cosine_callbacks.keras, cosine_callbacks.tensorflow):
-        fit(model, adapter.CosineAnnealingCallback(10, interval="step"))
+        fit(model, adapter.CosineAnnealingCallback(t_max=10, interval="step"))
     assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
 
 
 def test_the_schedule_in_a_loop_of_ones_own():
     weight, traces = tf.Variable(0.0), []
-    optimizer = keras.optimizers.SGD(CosineAnnealingSchedule(0.1, 10))
+    optimizer = keras.optimizers.SGD(CosineAnnealingSchedule(lr_initial=0.1, t_max=10))
     optimizer.build([weight])
 
     @tf.function
@@ -39,8 +39,13 @@ def test_the_schedule_in_a_loop_of_ones_own():
 @pytest.mark.parametrize(
     ("schedule", "plan"),
     [
-        (lambda: CosineAnnealingSchedule(0.1, 40, 0.05), BY_STEP),
-        (lambda: CosineAnnealingSchedule(0.1, 4, 0.05, steps_per_epoch=10), BY_EPOCH),
+        (lambda: CosineAnnealingSchedule(lr_initial=0.1, t_max=40, lr_min=0.05), BY_STEP),
+        (
+            lambda: CosineAnnealingSchedule(
+                lr_initial=0.1, t_max=4, lr_min=0.05, steps_per_epoch=10
+            ),
+            BY_EPOCH,
+        ),
     ],
     ids=["steps", "epochs"],
 )

@@ -13,15 +13,15 @@ from cosine_callbacks.tensorflow import CosineAnnealingCallback
 from tests.integration.tensorflow.parts import compiled, fit, run_program, weight_of
 
 
-def test_l3_a_legacy_optimizer_with_a_function():
+def test_a_legacy_optimizer_with_a_function_as_rate_is_refused():
     model = compiled(tf.keras.optimizers.legacy.SGD(lambda: 0.1))
     with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give it a CosineAnneal"):
-        fit(model, CosineAnnealingCallback(10))
+        fit(model, CosineAnnealingCallback(t_max=10))
     assert weight_of(model) == 0
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["ours-first", "backup-first"])
-def test_b8_killed_and_restored(tmp_path, order):
+def test_killed_and_restored(tmp_path, order):
     options = json.dumps({"t_max": 40, "interval": "step"})
     killed = json.dumps([2, 5])
     run_program("killed_fit.py", tmp_path, options, order, killed, expect=-signal.SIGKILL)

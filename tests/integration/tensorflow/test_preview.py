@@ -36,7 +36,7 @@ def said(capsys, folder, plan):
 )
 def test_events_of_our_callback(tmp_path, capsys, interval, plan):
     t_max = int(plan[5])
-    ours = CosineAnnealingCallback(t_max, 0.05, interval=interval)
+    ours = CosineAnnealingCallback(t_max=t_max, lr_min=0.05, interval=interval)
     folder = kept_by_keras(tmp_path, ours)
     assert said(capsys, folder, plan) == (0, "is as planned; rates compared: 6\n")
     status, line = said(capsys, folder, [*plan, "--t_max", str(t_max + 1)])
@@ -58,7 +58,7 @@ def test_events_of_a_schedule(tmp_path, capsys):
 
 
 def test_tensorflow_keeps_quiet(tmp_path):
-    folder = kept_by_keras(tmp_path, CosineAnnealingCallback(4, 0.05))
+    folder = kept_by_keras(tmp_path, CosineAnnealingCallback(t_max=4, lr_min=0.05))
     command = [sys.executable, "-m", "cosine_callbacks", "check", folder, *BY_EPOCH]
     loud = {name: os.environ[name] for name in os.environ if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(command, env=loud, capture_output=True, text=True, check=False)

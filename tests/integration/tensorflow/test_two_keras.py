@@ -25,7 +25,7 @@ def test_the_callback_belongs_to_the_keras_of_tensorflow():
 
 
 @pytest.mark.parametrize("adapter", ["keras", "tensorflow"])
-def test_k2_a_callback_of_the_other_keras(adapter):
+def test_a_callback_of_the_other_keras_is_refused(adapter):
     module = getattr(cosine_callbacks, adapter)
     model = linear(OTHER if adapter == "tensorflow" else tf_keras, "sgd")
     with pytest.raises(
@@ -37,8 +37,8 @@ def test_k2_a_callback_of_the_other_keras(adapter):
     assert "for Keras 3 import cosine_callbacks.keras" in str(e.value)
 
 
-def test_k2_the_schedule_of_keras_3_in_an_optimizer_of_tf_keras():
-    schedule = cosine_callbacks.keras.CosineAnnealingSchedule(0.1, 10)
+def test_the_keras_3_schedule_in_a_tf_keras_optimizer_is_refused():
+    schedule = cosine_callbacks.keras.CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
     named = r"cosine_callbacks\.tensorflow with interval='step'"
     with pytest.raises(TypeError, match=named):
         tf_keras.optimizers.SGD(schedule)

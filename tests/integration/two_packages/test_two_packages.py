@@ -45,7 +45,7 @@ def rates_of(package, path, **run):
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[adapter.CosineAnnealingCallback(10, interval="step")],
+        callbacks=[adapter.CosineAnnealingCallback(t_max=10, interval="step")],
         **run,
     )
     trainer.fit(model, ckpt_path=path if path.exists() else None)
