@@ -628,8 +628,8 @@ def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
 
 PLANNED = """
 import sys
-from cosine_callbacks._command import plan as _plan
-print(_plan.make([], {"lr_initial": "1", "t_max": "8.0"}).rate(4))
+from cosine_callbacks._command.plan import make_plan
+print(make_plan([], {"lr_initial": "1", "t_max": "8.0"}).rate(4))
 print({"jsonargparse", "cosine_callbacks._trainer.cli_types"} & {*sys.modules})
 """
 

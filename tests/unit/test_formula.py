@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing, formula
+from cosine_callbacks._schedule.cycles import lay_out
 from tests.truth import mp, true_rate, ulps
 
 from .inputs import lengths, lowest, parts, rates, schedules, schedules_and_positions
@@ -135,7 +136,7 @@ def test_a_floor_at_the_peak_is_constant(rate, t_max, part):
 @settings(max_examples=500)
 @given(schedules(cycles=st.just(1)), st.data())
 def test_never_rises(schedule, data):
-    warmup = schedule.layout().warmup
+    warmup = lay_out(schedule).warmup
     e = data.draw(
         st.integers(warmup, schedule.t_max)
         | st.integers(warmup, min(warmup + 100, schedule.t_max))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
+from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters
 from tests.odd import EXAMPLES, refused, values
 
@@ -126,7 +127,7 @@ def test_the_formula(given, e):
 def test_what_a_callback_takes(given, planned):
     try:
         parameters = Parameters(**given)
-        cycles = parameters.layout(planned)
+        cycles = lay_out(parameters, planned)
     except (TypeError, ValueError) as error:
         refused(error, NAMES)
         return

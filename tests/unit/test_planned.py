@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cosine_callbacks._schedule.parameters import Parameters
+from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.parameters import Parameters, floor_under
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ from cosine_callbacks._schedule.parameters import Parameters
     ],
 )
 def test_ends(given, planned, ends):
-    assert list(Parameters(**given).layout(planned).ends) == ends
+    assert list(lay_out(Parameters(**given), planned).ends) == ends
 
 
 @given(st.integers(1, 10**6), st.integers(1, 60), st.integers(1, 4))
@@ -49,11 +50,11 @@ def test_filling_rounds_half_up_and_ends_exactly(planned, cycles, t_mult):
     ends = [floor(Fraction(planned * part, sums[-1]) + Fraction(1, 2)) for part in sums]
     parameters = Parameters(cycles=cycles, t_mult=t_mult)
     if all(start < end for start, end in pairwise([0, *ends])):
-        assert list(parameters.layout(planned).ends) == ends
+        assert list(lay_out(parameters, planned).ends) == ends
         assert ends[-1] == planned
     else:
         with pytest.raises(ValueError, match=r"^cycles must each get at least one unit"):
-            parameters.layout(planned)
+            lay_out(parameters, planned)
 
 
 @pytest.mark.parametrize(
@@ -72,16 +73,16 @@ def test_cycles_of_no_unit_are_refused_at_once(given, planned):
     started = perf_counter()
     cure = rf"^cycles must each get .* planned {planned}, got .* give fewer cycles or t_max="
     with pytest.raises(ValueError, match=cure):
-        Parameters(**given).layout(planned)
+        lay_out(Parameters(**given), planned)
     assert perf_counter() - started < 1
 
 
 def test_too_many_cycles_for_a_table():
-    assert len(Parameters(cycles=10**5).layout(10**6).ends) == 10**5
+    assert len(lay_out(Parameters(cycles=10**5), 10**6).ends) == 10**5
     sentence = "cycles must be at most 100000 where they fill the planned run, got 100001; give"
     with pytest.raises(ValueError, match=f"^{sentence} fewer cycles or t_max=$"):
         Parameters(cycles=10**5 + 1)
-    assert Parameters(t_max=1, cycles=10**18).layout().end == 10**18
+    assert lay_out(Parameters(t_max=1, cycles=10**18)).end == 10**18
 
 
 @pytest.mark.parametrize("parameters", [{}, {"t_max": 1.0}, {"t_max": 1e-300}, {"cycles": 3}])
@@ -89,27 +90,27 @@ def test_a_run_longer_than_any_counter(parameters):
     given = Parameters(**parameters)
     if given.t_max != 1e-300:
         # 2**53 + 1 and 2**63 - 1 are no floats.
-        assert [given.layout(n).end for n in (2**53 + 1, 2**63 - 1)] == [2**53 + 1, 2**63 - 1]
+        assert [lay_out(given, n).end for n in (2**53 + 1, 2**63 - 1)] == [2**53 + 1, 2**63 - 1]
     with pytest.raises(
         ValueError, match=r"^t_max must be given where .* got \d+ units; give t_max="
     ):
-        given.layout(2**63)
+        lay_out(given, 2**63)
 
 
 @given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))
 def test_a_part_of_the_run(part, planned):
     t_max = max(1, round(part * planned))
-    assert list(Parameters(t_max=part).layout(planned).ends) == [t_max]
+    assert list(lay_out(Parameters(t_max=part), planned).ends) == [t_max]
     assume(planned > 1)
-    assert Parameters(t_max=part, warmup=0.25).layout(planned).warmup == round(t_max / 4)
+    assert lay_out(Parameters(t_max=part, warmup=0.25), planned).warmup == round(t_max / 4)
 
 
 def test_warmup_is_checked_against_the_planned_first_cycle():
     parameters = Parameters(warmup=5, cycles=2)
-    assert parameters.layout(12).warmup == 5
+    assert lay_out(parameters, 12).warmup == 5
     with pytest.raises(ValueError, match=r"^warmup must leave .* 5, got 5; shorten warmup"):
-        parameters.layout(10)
-    cycles = Parameters(warmup=0.1).layout(100)
+        lay_out(parameters, 10)
+    cycles = lay_out(Parameters(warmup=0.1), 100)
     assert astuple(cycles) == ((100,), 100, 100, 10, 90.0, 1 / 11, 1.0)
 
 
@@ -124,13 +125,13 @@ def test_warmup_is_checked_against_the_planned_first_cycle():
     ],
 )
 def test_cycles_that_would_end_beyond_the_last_position_are_left_out(given, last, ends):
-    assert list(Parameters(**given).layout(last=last).ends) == ends
+    assert list(lay_out(Parameters(**given), last=last).ends) == ends
 
 
 def test_cycles_for_ever_need_a_length():
     with pytest.raises(ValueError, match=r"^t_max must be given with cycles=None, got None; give"):
         Parameters(cycles=None)
-    assert Parameters(t_max=0.5, cycles=None).layout(20).ends == range(10, 2**63, 10)
+    assert lay_out(Parameters(t_max=0.5, cycles=None), 20).ends == range(10, 2**63, 10)
 
 
 @pytest.mark.parametrize("t_max", [0, -1, 0.0, -0.5, 1.5, 8.0, 1e3, nan, inf, -inf, 2**63])
@@ -148,7 +149,7 @@ def test_what_only_a_trainer_knows_may_be_left_out():
 
 
 def test_the_floor_of_each_group():
-    assert Parameters(lr_min_ratio=0.25).floor(0.5) == 0.125
-    assert Parameters(lr_min=1e-3).floor(1e-3) == 1e-3
+    assert floor_under(Parameters(lr_min_ratio=0.25), 0.5) == 0.125
+    assert floor_under(Parameters(lr_min=1e-3), 1e-3) == 1e-3
     with pytest.raises(ValueError, match=r"^lr_min .* above the rate of group 1, got lr_min=0.001"):
-        Parameters(lr_min=1e-3).floor(1e-4, "the rate of group 1")
+        floor_under(Parameters(lr_min=1e-3), 1e-4, "the rate of group 1")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
+from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters
 
 from .inputs import lowest
@@ -310,7 +311,7 @@ def test_fuzzed_dicts_are_a_schedule_or_refused(fuzzed, likely):
 )
 def test_fuzzed_layouts_are_cycles_or_refused(given, planned):
     parameters = build_or_refuse(lambda: Parameters(**given))
-    cycles = parameters and build_or_refuse(lambda: parameters.layout(planned))
+    cycles = parameters and build_or_refuse(lambda: lay_out(parameters, planned))
     if cycles:
         ends = cycles.ends[:1000]
         assert all(start < end for start, end in pairwise([cycles.warmup, *ends]))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing
+from cosine_callbacks._schedule.cycles import lay_out
 
 from .inputs import rates
 
@@ -71,7 +72,7 @@ def test_rates(given, expected):
 )
 def test_length_in_units_or_as_a_part(t_max, warmup, units):
     schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, warmup=warmup)
-    assert schedule.layout().warmup == units
+    assert lay_out(schedule).warmup == units
     assert schedule(units) == 0.1
     assert schedule.warmup == warmup
     assert type(schedule.warmup) is type(warmup)
@@ -79,7 +80,7 @@ def test_length_in_units_or_as_a_part(t_max, warmup, units):
 
 def test_a_part_counts_the_first_cycle():
     assert (
-        CosineAnnealing(lr_initial=0.1, t_max=10, cycles=3, t_mult=2, warmup=0.2).layout().warmup
+        lay_out(CosineAnnealing(lr_initial=0.1, t_max=10, cycles=3, t_mult=2, warmup=0.2)).warmup
         == 2
     )
 

@@ -5,8 +5,8 @@ import math
 import keras
 import pytest
 
-from cosine_callbacks._command.plan import make
 from cosine_callbacks._command.check import compare
+from cosine_callbacks._command.plan import make_plan
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.integration.keras.parts import compiled, fit
 
@@ -18,7 +18,7 @@ def said(path, flags, *callbacks, rate=0.1):
     """Train for 6 epochs of 10 steps with Keras' log, and return what is said of it."""
     log = path / "log.csv"
     fit(compiled(keras.optimizers.SGD(rate)), *callbacks, keras.callbacks.CSVLogger(log), epochs=6)
-    as_planned, line = compare(make([], flags), str(log), None)
+    as_planned, line = compare(make_plan([], flags), str(log), None)
     assert line.startswith(f"{log}: learning_rate ")
     return as_planned, line.removeprefix(f"{log}: learning_rate ")
 

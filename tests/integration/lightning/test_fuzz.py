@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosine_callbacks._trainer import checkpoint as _resume
+from cosine_callbacks._trainer import checkpoint
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, trainer
 from tests.odd import EXAMPLES, FIXED, refused, values
 
@@ -81,12 +81,12 @@ def test_the_saved_state(state, data):
             else:
                 inner[last] = part
     try:
-        _resume.check(damaged)
+        checkpoint.read_state(damaged)
     except ValueError as error:
         refused(error, ["the checkpoint's state"])
         return
-    cycles = _resume._cycles(state)
-    sentence = _resume.changes(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
+    cycles = checkpoint._saved_cycles(state)
+    sentence = checkpoint.changes(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
     assert "nan" not in sentence
     assert "inf" not in sentence
     for each in damaged["optimizers"]:
@@ -98,7 +98,7 @@ def test_the_saved_state(state, data):
 def test_a_state_that_is_something_else(number, state):
     for wrong in (FIXED[number], {**state, "optimizers": FIXED[number]}):
         try:
-            _resume.check(wrong)
+            checkpoint.read_state(wrong)
         except ValueError as error:
             refused(error, ["the checkpoint's state"])
         else:
