@@ -59,8 +59,8 @@ def interpolate(
 
 
 def rate(cycles: Cycles, floor: float, peak: float, e: float) -> float:
-    """Return the rate at position e."""
-    return interpolate([(floor, peak)], *height(cycles, e))[0]
+    """Return the rate at position e, any number."""
+    return interpolate([(floor, peak)], *height(cycles, max(0, e)))[0]
 
 
 def peak_through(parameters: Parameters, rate: float, height: float, floor_scale: float) -> float:
@@ -111,7 +111,8 @@ class CosineAnnealing(Parameters):
     t_max: int = field()
 
     def __post_init__(self) -> None:
-        """Check the arguments; without a trainer, t_max must be an int."""
+        """Check the arguments; without a trainer, None is no peak and only an int a length."""
+        as_number("lr_initial", self.lr_initial)
         object.__setattr__(self, "t_max", as_int("t_max", self.t_max))
         super().__post_init__()
 
@@ -138,7 +139,7 @@ class CosineAnnealing(Parameters):
             raise ValueError("e must be a position, got nan; give the finished epochs or updates")
         self._refuse_endless(infinite=e == inf)
         floor, cycles = _floor_and_cycles(self)
-        return rate(cycles, floor, self.lr_initial, max(0, e))
+        return rate(cycles, floor, self.lr_initial, e)
 
     def _rates(self, e: Any, np: Any) -> Any:
         from cosine_callbacks._schedule import arrays  # noqa: PLC0415 - numbers need none of it

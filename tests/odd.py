@@ -17,21 +17,13 @@ EXAMPLES = settings(
 )
 
 
-class Odd:
-    """An object that answers whatever it is asked with an error, or a lie."""
+class Symbolic:
+    """A scalar of a compiled function, which holds no number yet."""
 
     shape = ()
 
     def item(self):
-        raise RuntimeError("no\nitem")
-
-    def __repr__(self):
-        raise OSError("no\nrepr")
-
-    def __eq__(self, other):
-        raise ArithmeticError
-
-    __hash__ = None
+        raise TypeError("no number yet")
 
 
 class ManyLines:
@@ -41,29 +33,6 @@ class ManyLines:
         return "a\nb\n" * 1000
 
 
-class Int(int):
-    """An int that becomes something else."""
-
-    def __int__(self):
-        raise OverflowError
-
-    def __repr__(self):
-        return "\n" * 10**4
-
-
-class Text(str):
-    """A text that equals everything."""
-
-    __slots__ = ()
-
-    def __eq__(self, other):
-        return True
-
-    __hash__ = None
-
-
-LOOP = []
-LOOP.append(LOOP)
 FIXED = [
     None,
     True,
@@ -73,11 +42,9 @@ FIXED = [
     "x" * 10**6,
     "a\nb",
     b"\n",
-    Text("a"),
     [],
     [1],
     [0.5] * 10**5,
-    LOOP,
     {},
     {"lr_initial": 1},
     1j,
@@ -85,13 +52,9 @@ FIXED = [
     Fraction(1, 2),
     int,
     len,
-    Odd(),
+    Symbolic(),
     ManyLines(),
-    Int(3),
-    type("A\nB" * 100, (), {})(),
-    [10**10**4],
     10**300,
-    10**10**5,
     -(10**300),
     2**31,
     2**63 - 1,

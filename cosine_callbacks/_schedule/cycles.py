@@ -126,6 +126,6 @@ def _filled(planned: int, count: int, t_mult: int) -> Sequence[int]:
     if len(ends) < count or not ends[0]:
         raise ValueError(
             f"cycles must each get at least one unit of the planned {planned}, got {count} with "
-            f"t_mult={t_mult}; use fewer cycles or give t_max="
+            f"t_mult={t_mult}; give fewer cycles or t_max="
         )
     return ends

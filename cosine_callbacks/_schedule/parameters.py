@@ -165,7 +165,7 @@ class Parameters:
             if self.cycles > MAX_FILLED:
                 raise ValueError(
                     f"cycles must be at most {MAX_FILLED} where they fill the planned run, got "
-                    f"{self.cycles}; use fewer cycles or give t_max="
+                    f"{self.cycles}; give fewer cycles or t_max="
                 )
         if self.lr_initial is not None:
             floor_under(self, self.lr_initial)

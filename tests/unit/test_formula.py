@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cosine_callbacks import CosineAnnealing, cosine_annealing, formula
+import cosine_callbacks
+from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._schedule.cycles import lay_out
 from tests.truth import mp, true_rate, ulps
 
@@ -168,6 +169,6 @@ def test_all_but_the_position_go_by_name():
 
 
 def test_the_examples_in_the_docstrings():
-    result = doctest.testmod(formula)
+    result = doctest.testmod(cosine_callbacks)
     assert result.attempted >= 4
     assert not result.failed

@@ -133,4 +133,4 @@ def test_what_a_callback_takes(given, planned):
         return
     assert 0 < cycles.first <= cycles.end < 2**63
     assert 0 <= cycles.warmup < cycles.first
-    assert math.isfinite(cycles.rest)
+    assert math.isfinite(cycles.first_span)

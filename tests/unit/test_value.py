@@ -158,5 +158,5 @@ def test_peak_and_length_must_be_given():
     signature = inspect.signature(CosineAnnealing)
     needed = [name for name, p in signature.parameters.items() if p.default is p.empty]
     assert needed == ["lr_initial", "t_max"]
-    with pytest.raises(TypeError, match=r"missing 1 required positional argument: 't_max'$"):
+    with pytest.raises(TypeError, match=r"missing 1 required keyword-only argument: 't_max'$"):
         CosineAnnealing(lr_initial=0.1)
