@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -67,13 +68,10 @@ def read_state(state: Any) -> dict[str, Any]:
             f"the checkpoint's state for CosineAnnealingCallback must be of version {VERSION} or "
             f"older, got {version}; update cosine-callbacks to resume from it"
         )
-    try:
-        optimizers = [{"count": 0, **each} for each in state["optimizers"]]
-        complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
-        sound = _is_plain(complete) and _is_sound(complete)
-    except (KeyError, TypeError, ValueError):
-        sound = False
-    if not sound:
+    complete: dict[str, Any] = {}
+    with suppress(KeyError, TypeError, ValueError):
+        complete = _completed(state) if _is_plain(state) else {}
+    if not complete:
         raise ValueError(
             "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
             f"{short_repr(state)}; resume from another checkpoint"
@@ -90,8 +88,14 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
+def _completed(state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state with its defaults, empty where a run cannot have reached its numbers."""
+    optimizers = [{"count": 0, **each} for each in state["optimizers"]]
+    complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
+    return complete if type(state["optimizers"]) is list and _is_sound(complete) else {}
+
+
 def _is_sound(state: dict[str, Any]) -> bool:
-    """Say whether each number of the state is one that a run can have reached."""
     _saved_cycles(state)
     lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
