@@ -549,7 +549,7 @@ def test_a_mark_at_the_start_and_an_empty_line_at_the_end(command, keras):
     assert output == f"{path}: learning_rate is as planned; rates compared: {EPOCHS}\n"
 
 
-def test_a_far_step_and_a_warmup_as_a_part(command, tmp_path):
+def test_a_far_step_and_a_warmup_as_a_fraction(command, tmp_path):
     path = tmp_path / "log.csv"
     path.write_text(f"step,lr\n0,0.1\n1,0.1\n2,0.09\n{2**63 - 1},0.05\n")
     curve = "--lr_initial", 0.1, "--t_max", 10, "--warmup", 0.1, "--interval", "step"

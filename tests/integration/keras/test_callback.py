@@ -3,6 +3,7 @@
 import copy
 import csv
 import math
+import re
 import warnings
 
 import keras
@@ -218,9 +219,11 @@ def test_a_floor_equal_to_a_float32_rate():
 
 def test_a_rate_of_0_is_no_peak():
     model = sgd(0.0)
-    with pytest.raises(
-        ValueError, match=r"^the rate of (?i:sgd)\w* must lie in .*give lr_initial=$"
-    ):
+    sentence = (
+        r"^the rate of (?i:sgd)\w* must be > 0 and finite to be the peak, got 0\.0; "
+        r"give lr_initial=$"
+    )
+    with pytest.raises(ValueError, match=sentence):
         fit(model, CosineAnnealingCallback(t_max=10))
     sum_of_rates, _ = moved(
         model, CosineAnnealingCallback(t_max=10, interval="step", lr_initial=0.1)
@@ -371,6 +374,69 @@ def test_bad_arguments_are_refused_when_built(options, error, name):
     with pytest.raises(error, match=rf"^{name} ") as refused:
         CosineAnnealingCallback(**options)
     assert "\n" not in str(refused.value)
+
+
+ALL = {
+    "t_max": 40,
+    "lr_min": 0.001,
+    "lr_initial": 0.1,
+    "interval": "step",
+    "warmup": 0.25,
+    "warmup_start_ratio": 0.1,
+    "cycles": 2,
+    "t_mult": 2,
+    "peak_decay": 0.5,
+}
+ALL_SHOWN = (
+    "lr_initial=0.1, t_max=40, lr_min=0.001, warmup=0.25, warmup_start_ratio=0.1, cycles=2, "
+    "t_mult=2, peak_decay=0.5, interval='step'"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, ""),
+        ({"t_max": np.int64(10), "lr_min": 0, "interval": "epoch"}, "t_max=10"),
+        (
+            {"t_max": 0.5, "lr_min_ratio": 1, "cycles": None},
+            "t_max=0.5, lr_min_ratio=1.0, cycles=None",
+        ),
+        ({"interval": "step", "t_mult": 2}, "t_mult=2, interval='step'"),
+        (ALL, ALL_SHOWN),
+    ],
+)
+def test_the_repr_is_the_call_that_builds_an_equal_callback(options, text):
+    callback = CosineAnnealingCallback(**options)
+    assert repr(callback) == f"CosineAnnealingCallback({text})"
+    assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - our own repr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("T_max", "; T_max is t_max here"),
+        ("decay_steps", "; decay_steps is t_max here"),
+        ("eta_min", "; eta_min is lr_min here"),
+        ("alpha", "; alpha is lr_min_ratio here"),
+        ("warmup_steps", "; warmup_steps is warmup here"),
+        ("learning_rate", "; learning_rate is lr_initial here"),
+        ("optimizers", ""),
+        ("verbose", ""),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_one_that_is_meant(name, hint):
+    sentence = f"CosineAnnealingCallback() got an unexpected keyword argument '{name}'{hint}"
+    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
+        CosineAnnealingCallback(**{name: 1})
+
+
+def test_arguments_are_taken_by_name_only():
+    sentence = r"^CosineAnnealingCallback\(\) takes its arguments by name, got 10$"
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingCallback(10)
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingCallback(10, 0.01, interval="step")
 
 
 def test_batch_ends_may_come_late_and_out_of_order():

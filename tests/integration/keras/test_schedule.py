@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import keras
 import mpmath
@@ -304,6 +305,65 @@ def test_bad_arguments_are_refused_when_built(options, error, name):
     with pytest.raises(error, match=rf"^{name} ") as refused:
         CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 10, **options})
     assert "\n" not in str(refused.value)
+
+
+ALL_SHOWN = (
+    ", lr_min_ratio=0.5, warmup=0.25, warmup_start_ratio=0.1, cycles=2, t_mult=2, peak_decay=0.5, "
+    "steps_per_epoch=10, name='mine'"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, ""),
+        ({"warmup": np.int8(3), "lr_min": 0, "name": "CosineAnnealingSchedule"}, ", warmup=3"),
+        ({"steps_per_epoch": 1, "cycles": None}, ", cycles=None, steps_per_epoch=1"),
+        (
+            {"gradient_accumulation_steps": 2, "lr_min_ratio": 1},
+            ", lr_min_ratio=1.0, gradient_accumulation_steps=2",
+        ),
+        (ALL, ALL_SHOWN),
+    ],
+)
+def test_the_repr_is_the_call_that_builds_an_equal_schedule(options, text):
+    schedule = CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 40, **options})
+    assert repr(schedule) == f"CosineAnnealingSchedule(lr_initial=0.1, t_max=40{text})"
+    again = eval(repr(schedule))  # noqa: S307 - our own repr
+    assert repr(again) == repr(schedule)
+    assert again.get_config() == schedule.get_config()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("T_max", "; T_max is t_max here"),
+        ("decay_steps", "; decay_steps is t_max here"),
+        ("eta_min", "; eta_min is lr_min here"),
+        ("alpha", "; alpha is lr_min_ratio here"),
+        ("warmup_steps", "; warmup_steps is warmup here"),
+        ("initial_learning_rate", "; initial_learning_rate is lr_initial here"),
+        ("interval", ""),
+        ("verbose", ""),
+    ],
+)
+@pytest.mark.parametrize(
+    "make",
+    [lambda config: CosineAnnealingSchedule(**config), CosineAnnealingSchedule.from_config],
+    ids=["built", "from a config"],
+)
+def test_an_unknown_argument_is_refused_with_the_one_that_is_meant(make, name, hint):
+    sentence = f"CosineAnnealingSchedule() got an unexpected keyword argument '{name}'{hint}"
+    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
+        make({"lr_initial": 0.1, "t_max": 10, name: 1})
+
+
+def test_arguments_are_taken_by_name_only():
+    sentence = r"^CosineAnnealingSchedule\(\) takes its arguments by name, got 0\.1$"
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingSchedule(0.1, t_max=10)
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingSchedule(0.1, 10)
 
 
 def test_a_bad_name_is_refused_when_built():

@@ -1,6 +1,7 @@
 """The callback in `tf.keras` fit, under Keras 3 and, with TF_USE_LEGACY_KERAS=1, under tf_keras."""
 
 import doctest
+import re
 
 import numpy as np
 import pytest
@@ -157,7 +158,11 @@ def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
     with pytest.raises(ValueError, match=r"^lr_min must not lie above the rate of (sgd|SGD)"):
         fit(model, per_step(lr_min=0.5))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
-    with pytest.raises(ValueError, match=r"^the rate of (sgd|SGD)\w* must lie in .*lr_initial=$"):
+    sentence = (
+        r"^the rate of (sgd|SGD)\w* must be > 0 and finite to be the peak, got 0\.0; "
+        r"give lr_initial=$"
+    )
+    with pytest.raises(ValueError, match=sentence):
         fit(compiled(kind(0.0)), per_step())
 
 
@@ -240,6 +245,69 @@ def test_the_rate_is_in_tensorboard(tmp_path):
                     rates[event.step] = float(tf.make_ndarray(value.tensor))
     assert [*rates] == [0, 1, 2, 3]
     assert [*rates.values()] == pytest.approx([0.1 * part for part in COSINE_4], rel=6e-7)
+
+
+ALL = {
+    "t_max": 40,
+    "lr_min": 0.001,
+    "lr_initial": 0.1,
+    "interval": "step",
+    "warmup": 0.25,
+    "warmup_start_ratio": 0.1,
+    "cycles": 2,
+    "t_mult": 2,
+    "peak_decay": 0.5,
+}
+ALL_SHOWN = (
+    "lr_initial=0.1, t_max=40, lr_min=0.001, warmup=0.25, warmup_start_ratio=0.1, cycles=2, "
+    "t_mult=2, peak_decay=0.5, interval='step'"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, ""),
+        ({"t_max": np.int64(10), "lr_min": 0, "interval": "epoch"}, "t_max=10"),
+        (
+            {"t_max": 0.5, "lr_min_ratio": 1, "cycles": None},
+            "t_max=0.5, lr_min_ratio=1.0, cycles=None",
+        ),
+        ({"interval": "step", "t_mult": 2}, "t_mult=2, interval='step'"),
+        (ALL, ALL_SHOWN),
+    ],
+)
+def test_the_repr_is_the_call_that_builds_an_equal_callback(options, text):
+    callback = CosineAnnealingCallback(**options)
+    assert repr(callback) == f"CosineAnnealingCallback({text})"
+    assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - our own repr
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("T_max", "; T_max is t_max here"),
+        ("decay_steps", "; decay_steps is t_max here"),
+        ("eta_min", "; eta_min is lr_min here"),
+        ("alpha", "; alpha is lr_min_ratio here"),
+        ("warmup_steps", "; warmup_steps is warmup here"),
+        ("learning_rate", "; learning_rate is lr_initial here"),
+        ("optimizers", ""),
+        ("verbose", ""),
+    ],
+)
+def test_an_unknown_argument_is_refused_with_the_one_that_is_meant(name, hint):
+    sentence = f"CosineAnnealingCallback() got an unexpected keyword argument '{name}'{hint}"
+    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
+        CosineAnnealingCallback(**{name: 1})
+
+
+def test_arguments_are_taken_by_name_only():
+    sentence = r"^CosineAnnealingCallback\(\) takes its arguments by name, got 10$"
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingCallback(10)
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingCallback(10, 0.01, interval="step")
 
 
 def test_docstring_example():
