@@ -7,11 +7,11 @@ import pytest
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.integration.keras.parts import compiled, fit, weight_of
 
-from .run import POINTS, killed
+from .run import POINTS, run_program
 
 
 def test_killed_and_resumed(tmp_path):
-    result = killed(tmp_path, "fit_points.py", "keras", str(POINTS))
+    result = run_program(tmp_path, "fit_points.py", "keras", str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted ones: the middle of 0.1 and 0.001, two cycles of two epochs, a warmup.
@@ -32,8 +32,8 @@ def files(folder):
     return {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.99, 1.0])
-def test_a_backup_that_is_cut_short(tmp_path, part):
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.99, 1.0])
+def test_a_truncated_backup(tmp_path, fraction):
     def run(*others):
         model = compiled(keras.optimizers.SGD(0.1))
         backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
@@ -43,9 +43,9 @@ def test_a_backup_that_is_cut_short(tmp_path, part):
     with pytest.raises(KeyboardInterrupt):
         run(Stop())
     weights = max(files(tmp_path), key=lambda file: file.stat().st_size)
-    weights.write_bytes(weights.read_bytes()[: int(weights.stat().st_size * part)])
+    weights.write_bytes(weights.read_bytes()[: int(weights.stat().st_size * fraction)])
     before = files(tmp_path)
-    if part == 1:
+    if fraction == 1:
         # Ten batches at each of 0.05 (1 + cos(pi e / 4)).
         rates = 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4))
         assert run() == pytest.approx(-10 * rates.sum(), rel=6e-7)

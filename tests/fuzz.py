@@ -17,7 +17,7 @@ EXAMPLES = settings(
 )
 
 
-class Odd:
+class RaisingObject:
     """An object that answers whatever it is asked with an error, or a lie."""
 
     shape = ()
@@ -34,14 +34,14 @@ class Odd:
     __hash__ = None
 
 
-class ManyLines:
+class MultilineRepr:
     """An object whose repr is no line."""
 
     def __repr__(self):
         return "a\nb\n" * 1000
 
 
-class Int(int):
+class RaisingInt(int):
     """An int that becomes something else."""
 
     def __int__(self):
@@ -51,7 +51,7 @@ class Int(int):
         return "\n" * 10**4
 
 
-class Text(str):
+class EqualToEverything(str):
     """A text that equals everything."""
 
     __slots__ = ()
@@ -62,9 +62,9 @@ class Text(str):
     __hash__ = None
 
 
-LOOP = []
-LOOP.append(LOOP)
-FIXED = [
+RECURSIVE = []
+RECURSIVE.append(RECURSIVE)
+SPECIAL = [
     None,
     True,
     np.False_,
@@ -73,11 +73,11 @@ FIXED = [
     "x" * 10**6,
     "a\nb",
     b"\n",
-    Text("a"),
+    EqualToEverything("a"),
     [],
     [1],
     [0.5] * 10**5,
-    LOOP,
+    RECURSIVE,
     {},
     {"lr_initial": 1},
     1j,
@@ -85,9 +85,9 @@ FIXED = [
     Fraction(1, 2),
     int,
     len,
-    Odd(),
-    ManyLines(),
-    Int(3),
+    RaisingObject(),
+    MultilineRepr(),
+    RaisingInt(3),
     type("A\nB" * 100, (), {})(),
     [10**10**4],
     10**300,
@@ -119,7 +119,7 @@ FIXED = [
 ]
 values = (
     # By their index: Hypothesis shows what it samples from, and some of these cannot be shown.
-    st.integers(0, len(FIXED) - 1).map(lambda i: FIXED[i])
+    st.integers(0, len(SPECIAL) - 1).map(lambda i: SPECIAL[i])
     | st.integers(-2, 20)
     | st.floats(0, 1)
     | st.integers()
@@ -128,7 +128,7 @@ values = (
 )
 
 
-def refused(error, names):
+def assert_refused(error, names):
     """Check that an error is one short line that begins with the name of an argument."""
     assert type(error) in (TypeError, ValueError)
     sentence = str(error)
