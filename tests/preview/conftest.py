@@ -42,14 +42,14 @@ def process():
 
 
 @pytest.fixture
-def refused(command, tmp_path):
+def assert_refused(command, tmp_path):
     """Check that the command says this one line, exits with 2 and writes nothing."""
 
     def check(sentence, *arguments):
         before = sorted(tmp_path.rglob("*"))
-        status, output, complaint = command(*arguments)
+        status, output, stderr = command(*arguments)
         assert (status, output) == (2, "")
-        assert complaint.splitlines() == [f"error: {sentence}"]
+        assert stderr.splitlines() == [f"error: {sentence}"]
         assert sorted(tmp_path.rglob("*")) == before
 
     return check

@@ -17,8 +17,8 @@ OWN = {"preview": ["save", "csv", "json"], "check": ["column"]}
 @pytest.mark.parametrize("name", OWN)
 def test_help_explains_every_argument(command, monkeypatch, name, columns):
     monkeypatch.setenv("COLUMNS", columns)
-    status, output, complaint = command(name, "--help")
-    assert (status, complaint) == (0, "")
+    status, output, stderr = command(name, "--help")
+    assert (status, stderr) == (0, "")
     explained = dict(re.findall(r"^  --(\w+)(.*?)(?=^  --|\Z)", output, re.MULTILINE | re.DOTALL))
     assert [*explained] == [*PLAN, *OWN[name]]
     assert all(len(text.split()) > 3 for text in explained.values())
@@ -35,14 +35,14 @@ def test_help_names_the_commands(command):
 
 
 GOOD = "preview --lr_initial 0.1 --t_max 10"
-ABOVE = (
+FLOOR_ABOVE_PEAK = (
     "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or "
     "give the floor as lr_min_ratio="
 )
-RATELESS = (
+NO_LR_INITIAL = (
     "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
 )
-ENDLESS = (
+NO_LENGTH = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
     "an int as --t_max, or a config with one of the two"
 )
@@ -65,7 +65,7 @@ ENDLESS = (
         ),
         (
             f"{GOOD} --lr_min 0.2",
-            ABOVE,
+            FLOOR_ABOVE_PEAK,
         ),
         (
             f"{GOOD} --lr_min null",
@@ -81,20 +81,20 @@ ENDLESS = (
         ),
         (
             "preview --t_max 10",
-            RATELESS,
+            NO_LR_INITIAL,
         ),
         (
             "preview --lr_initial 0.1",
-            ENDLESS,
+            NO_LENGTH,
         ),
         (
             "check log.csv --lr_initial 0.1 --t_max 0.5",
-            ENDLESS.replace("None", "0.5"),
+            NO_LENGTH.replace("None", "0.5"),
         ),
     ],
 )
-def test_values(refused, arguments, sentence):
-    refused(sentence, *arguments.split())
+def test_values(assert_refused, arguments, sentence):
+    assert_refused(sentence, *arguments.split())
 
 
 @pytest.mark.parametrize(
@@ -110,20 +110,20 @@ def test_values(refused, arguments, sentence):
         ("check --t_max 10", "log"),
     ],
 )
-def test_what_the_parser_refuses_is_one_line_too(command, arguments, named):
-    status, output, complaint = command(*arguments.split())
+def test_parser_errors_are_one_line_too(command, arguments, named):
+    status, output, stderr = command(*arguments.split())
     assert (status, output) == (2, "")
-    assert complaint.startswith("error: ")
-    assert complaint.count("\n") == 1
-    assert named in complaint
+    assert stderr.startswith("error: ")
+    assert stderr.count("\n") == 1
+    assert named in stderr
 
 
-def test_an_odd_name_makes_no_second_line(command, tmp_path):
-    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
-    assert (status, complaint.count("\n")) == (2, 1)
+def test_a_newline_in_a_file_name_makes_no_second_line(command, tmp_path):
+    status, _, stderr = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, stderr.count("\n")) == (2, 1)
     (tmp_path / "a\nb.csv").touch()
-    status, _, complaint = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
-    assert (status, complaint.count("\n")) == (2, 1)
+    status, _, stderr = command("check", tmp_path / "a\nb.csv", *GOOD.split()[1:])
+    assert (status, stderr.count("\n")) == (2, 1)
 
 
 def test_as_a_module(monkeypatch, capsys):

@@ -16,14 +16,14 @@ def cosine(e, t_max, floor=FLOOR, peak=PEAK):
     return floor + (peak - floor) / 2 * (1 + math.cos(math.pi * e / t_max))
 
 
-def held(e, t_max, **given):
+def clamped_cosine(e, t_max, **given):
     return cosine(min(max(e, 0), t_max), t_max, **given)
 
 
-def warmed(e, t_max, warmup, peak=PEAK):
+def rate_with_warmup(e, t_max, warmup, peak=PEAK):
     if e < warmup:
         return peak * (1 + e) / (warmup + 1)
-    return held(e - warmup, t_max - warmup, peak=peak)
+    return clamped_cosine(e - warmup, t_max - warmup, peak=peak)
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ BY_EPOCH = [*COMMON, "--t_max", EPOCHS, "--steps_per_epoch", STEPS]
 @pytest.mark.parametrize("printed", [repr, "{:.8g}".format], ids=["repr", "decimals"])
 def test_a_run_as_planned(command, lightning, keras, printed):
     by_step, by_epoch = (
-        lightning(lambda e: printed(held(e, LAST))),
-        keras(lambda e: printed(held(e, 10))),
+        lightning(lambda e: printed(clamped_cosine(e, LAST))),
+        keras(lambda e: printed(clamped_cosine(e, 10))),
     )
     right = f"{by_step}: lr-Adam is as planned; rates compared: 68\n"
     assert command("check", by_step, *BY_STEP) == (0, right, "")
@@ -79,28 +79,28 @@ def test_a_run_as_planned(command, lightning, keras, printed):
 def test_float32_is_as_planned_and_the_next_step_is_not(command, lightning):
     import numpy as np
 
-    path = lightning(lambda e: float(np.float32(held(e, LAST))), every=1)
+    path = lightning(lambda e: float(np.float32(clamped_cosine(e, LAST))), every=1)
     assert command("check", path, *BY_STEP)[0] == 0
-    path = lightning(lambda e: held(e, LAST) * (1 + 2e-6 * (e == 200)), every=1)
+    path = lightning(lambda e: clamped_cosine(e, LAST) * (1 + 2e-6 * (e == 200)), every=1)
     status, output, _ = command("check", path, *BY_STEP)
     assert status == 1
     assert f"{path}: lr-Adam differs first at step 200: " in output
 
 
 def test_units_that_differ(command, lightning, keras):
-    path = lightning(lambda e: held(e // STEPS, EPOCHS))
+    path = lightning(lambda e: clamped_cosine(e // STEPS, EPOCHS))
     assert command("check", path, *BY_EPOCH)[0] == 0
-    path = keras(lambda epoch: held(epoch * STEPS + STEPS - 1, LAST))
+    path = keras(lambda epoch: clamped_cosine(epoch * STEPS + STEPS - 1, LAST))
     assert command("check", path, *BY_STEP)[0] == 0
 
 
 @pytest.mark.parametrize(
     ("kind", "log", "curve"), [("lightning", "step", BY_EPOCH), ("keras", "epoch", BY_STEP)]
 )
-def test_units_that_cannot_be_compared(refused, request, kind, log, curve):
+def test_units_that_cannot_be_compared(assert_refused, request, kind, log, curve):
     path = request.getfixturevalue(kind)(lambda _: 0.1)
     unit = "epoch" if log == "step" else "step"
-    refused(
+    assert_refused(
         f"steps_per_epoch must tell the {log}s of {path} in {unit}s, got none or an accumulation "
         "that changes; give --steps_per_epoch",
         *("check", path, *curve[:-2]),
@@ -111,25 +111,25 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
 # The rates of each faulty run, how it was planned, and what the line ends with.
 FAULTS = {
     "one step late": (
-        lambda e: held(e - 1, LAST),
+        lambda e: clamped_cosine(e - 1, LAST),
         BY_STEP,
         "step 4: 0.09998098 is logged, 0.09996619 planned, 1.48e-05 too high",
         "the run is one step late",
     ),
     "one step early": (
-        lambda e: held(e + 1, LAST),
+        lambda e: clamped_cosine(e + 1, LAST),
         BY_STEP,
         "step 4: 0.09994718 is logged, 0.09996619 planned, 1.9e-05 too low",
         "the run is one step early",
     ),
     "one epoch late": (
-        lambda e: held(e // STEPS - 1, EPOCHS),
+        lambda e: clamped_cosine(e // STEPS - 1, EPOCHS),
         BY_EPOCH,
         "step 34: 0.1 is logged, 0.0975773 planned, 0.00242 too high",
         "the run is one epoch late",
     ),
     "epochs for steps": (
-        lambda e: held(e, EPOCHS),
+        lambda e: clamped_cosine(e, EPOCHS),
         BY_EPOCH,
         "step 4: 0.06579634 is logged, 0.1 planned, 0.0342 too low",
         "epochs are taken for steps",
@@ -141,19 +141,19 @@ FAULTS = {
         f"epochs are taken for steps and {TORCH}",
     ),
     "another t_max by epochs": (
-        lambda e: held(e // STEPS, 7),
+        lambda e: clamped_cosine(e // STEPS, 7),
         BY_EPOCH,
         "step 34: 0.09509796 is logged, 0.0975773 planned, 0.00248 too low",
         "t_max is 7 instead of 10",
     ),
     "another t_max by epochs with a warmup": (
-        lambda e: warmed(e // STEPS, 8, 2),
+        lambda e: rate_with_warmup(e // STEPS, 8, 2),
         [*BY_EPOCH, "--warmup", 2],
         "step 104: 0.09336826 is logged, 0.09623204 planned, 0.00286 too low",
         "t_max is 8 instead of 10",
     ),
     "steps for epochs": (
-        lambda e: held(e // STEPS, LAST),
+        lambda e: clamped_cosine(e // STEPS, LAST),
         BY_STEP,
         "step 4: 0.1 is logged, 0.09996619 planned, 3.38e-05 too high",
         "steps are taken for epochs",
@@ -166,25 +166,25 @@ FAULTS = {
     ),
     # Up again from 150 to 260, and down: the way of the cosine alone.
     "climbs after the end of a warmup": (
-        lambda e: warmed(e, 150, 40) if e < 150 else cosine(e - 40, 110),
+        lambda e: rate_with_warmup(e, 150, 40) if e < 150 else cosine(e - 40, 110),
         [*BY_STEP, "--t_max", 150, "--warmup", 40],
         "step 154: 0.001322654 is logged, 0.001 planned, 0.000323 too high",
         TORCH,
     ),
     "restarts after the end": (
-        lambda e: held(e % 200, 200),
+        lambda e: clamped_cosine(e % 200, 200),
         [*BY_STEP, "--t_max", 200],
         "step 204: 0.09990232 is logged, 0.001 planned, 0.0989 too high",
         "the rate restarts after the end",
     ),
     "another t_max": (
-        lambda e: held(e, 300),
+        lambda e: clamped_cosine(e, 300),
         BY_STEP,
         "step 4: 0.09995658 is logged, 0.09996619 planned, 9.61e-06 too low",
         "t_max is 300 instead of 340",
     ),
     "a longer t_max": (
-        lambda e: held(e, 34_000),
+        lambda e: clamped_cosine(e, 34_000),
         BY_STEP,
         "step 4: 0.1 is logged, 0.09996619 planned, 3.38e-05 too high",
         "t_max is 34000 instead of 340",
@@ -196,19 +196,19 @@ FAULTS = {
         f"t_max is 150 instead of 340 and {TORCH}",
     ),
     "another rate": (
-        lambda e: held(e, LAST, peak=0.03),
+        lambda e: clamped_cosine(e, LAST, peak=0.03),
         BY_STEP,
         "step 4: 0.0299901 is logged, 0.09996619 planned, 0.07 too low",
         "lr_initial is 0.03 instead of 0.1",
     ),
     "another rate with a ratio": (
-        lambda e: held(e, LAST, peak=0.03, floor=0.006),
+        lambda e: clamped_cosine(e, LAST, peak=0.03, floor=0.006),
         [*BY_STEP[:2], *BY_STEP[4:], "--lr_min_ratio", 0.2],
         "step 4: 0.0299918 is logged, 0.09997268 planned, 0.07 too low",
         "lr_initial is 0.03 instead of 0.1",
     ),
     "no warmup": (
-        lambda e: held(e, LAST),
+        lambda e: clamped_cosine(e, LAST),
         [*BY_STEP, "--warmup", 40],
         "step 4: 0.09996619 is logged, 0.01219512 planned, 0.0878 too high",
         "the warmup is missing",
@@ -220,7 +220,7 @@ FAULTS = {
         "nothing drives the rate, which stays at lr_initial",
     ),
     "another t_max with a warmup": (
-        lambda e: warmed(e, 300, 30),
+        lambda e: rate_with_warmup(e, 300, 30),
         [*BY_STEP, "--warmup", 0.1],
         "step 4: 0.01612903 is logged, 0.01428571 planned, 0.00184 too high",
         "t_max is 300 instead of 340",
@@ -232,13 +232,13 @@ FAULTS = {
         "none of the usual faults gives these rates",
     ),
     "a single rate": (
-        lambda e: held(e, LAST) * (0.5 if e == 99 else 1),
+        lambda e: clamped_cosine(e, LAST) * (0.5 if e == 99 else 1),
         BY_STEP,
         "step 99: 0.04034707 is logged, 0.08069413 planned, 0.0403 too low",
         "none of the usual faults gives these rates",
     ),
     "too little given": (
-        lambda e: held(e // STEPS, LAST),
+        lambda e: clamped_cosine(e // STEPS, LAST),
         BY_STEP[:-2],
         "step 4: 0.1 is logged, 0.09996619 planned, 3.38e-05 too high",
         "none of the usual faults gives these rates; with --steps_per_epoch more can be tried",
@@ -250,17 +250,17 @@ FAULTS = {
 def test_faults_are_named(command, lightning, name):
     rate, curve, where, cause = FAULTS[name]
     path = lightning(rate)
-    status, output, complaint = command("check", path, *curve)
-    assert (status, complaint) == (1, "")
+    status, output, stderr = command("check", path, *curve)
+    assert (status, stderr) == (1, "")
     assert output == f"{path}: lr-Adam differs first at {where}; likely cause: {cause}\n"
 
 
 @pytest.mark.parametrize(
     ("rate", "cause"),
     [
-        (lambda e: held(e, 3600), "t_max is 3600 instead of 4000"),
+        (lambda e: clamped_cosine(e, 3600), "t_max is 3600 instead of 4000"),
         # The first entry that differs is among few, late in a long log.
-        (lambda e: held(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
+        (lambda e: clamped_cosine(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
     ],
 )
 def test_faults_in_a_long_log(command, lightning, rate, cause):
@@ -273,11 +273,11 @@ def test_faults_in_a_long_log(command, lightning, rate, cause):
 @pytest.mark.parametrize(
     ("rate", "cause"),
     [
-        (lambda e: held(e - 1, 10), "the run is one epoch late"),
-        (lambda e: held(e + 1, 10), "the run is one epoch early"),
-        (lambda e: held(e * STEPS + STEPS - 1, EPOCHS), "epochs are taken for steps"),
-        (lambda e: held(e, 15), "t_max is 15 instead of 10"),
-        (lambda e: held(e, 10, peak=1), "lr_initial is 1 instead of 0.1"),
+        (lambda e: clamped_cosine(e - 1, 10), "the run is one epoch late"),
+        (lambda e: clamped_cosine(e + 1, 10), "the run is one epoch early"),
+        (lambda e: clamped_cosine(e * STEPS + STEPS - 1, EPOCHS), "epochs are taken for steps"),
+        (lambda e: clamped_cosine(e, 15), "t_max is 15 instead of 10"),
+        (lambda e: clamped_cosine(e, 10, peak=1), "lr_initial is 1 instead of 0.1"),
     ],
 )
 def test_faults_by_epochs(command, keras, rate, cause):
@@ -290,10 +290,10 @@ def test_faults_by_epochs(command, keras, rate, cause):
 @pytest.mark.parametrize(
     ("rate", "cause"),
     [
-        (lambda e: held(e % 4, 4), "the rate restarts after the end"),
-        (lambda e: held(e % 5, 5) if e < 10 else FLOOR, "t_max is 5 instead of 4"),
+        (lambda e: clamped_cosine(e % 4, 4), "the rate restarts after the end"),
+        (lambda e: clamped_cosine(e % 5, 5) if e < 10 else FLOOR, "t_max is 5 instead of 4"),
         (
-            lambda e: held(e % 4, 4) if e < 4 else cosine(e - 4, 4),
+            lambda e: clamped_cosine(e % 4, 4) if e < 4 else cosine(e - 4, 4),
             TORCH,
         ),
     ],
@@ -312,7 +312,7 @@ def test_one_entry_is_too_little_to_fit_a_number(command, keras):
 
 
 def test_a_warmup_from_0_that_is_missing(command, keras):
-    path = keras(lambda e: held(e, 10))
+    path = keras(lambda e: clamped_cosine(e, 10))
     curve = [*COMMON, "--t_max", 10, "--warmup", 5, "--warmup_start_ratio", 0]
     status, output, _ = command("check", path, *curve)
     assert status == 1
@@ -329,9 +329,9 @@ def test_a_rate_below_the_floor_is_no_other_peak(command, keras):
 
 def test_a_floor_of_0(command, keras):
     # 6e-18 is what cos(pi) leaves in many hands.
-    path = keras(lambda e: held(e, 10, floor=0) or 6e-18, 20)
+    path = keras(lambda e: clamped_cosine(e, 10, floor=0) or 6e-18, 20)
     assert command("check", path, "--lr_initial", 0.1, "--t_max", 10)[0] == 0
-    path = keras(lambda e: held(e, 10, floor=0) or 1e-12, 20)
+    path = keras(lambda e: clamped_cosine(e, 10, floor=0) or 1e-12, 20)
     assert command("check", path, "--lr_initial", 0.1, "--t_max", 10)[0] == 1
 
 
@@ -362,50 +362,50 @@ def test_columns(command, tmp_path, header, arguments, column):
     assert command("check", path, *curve, *arguments) == (0, right, "")
 
 
-FINITE = "{} must hold a finite rate at each position below 2**63, got "
-NONE = "{} must have one rate lr-* or learning_rate, got "
-CURE = (
+NOT_FINITE = "{} must hold a finite rate at each position below 2**63, got "
+NO_RATE = "{} must have one rate lr-* or learning_rate, got "
+HINT = (
     "; give the log of a run with Lightning's LearningRateMonitor, with Keras' CSVLogger after our "
     "callback, or with Keras' TensorBoard"
 )
-SEVERAL = "{} must have one rate lr-* or learning_rate, got several, "
+SEVERAL_RATES = "{} must have one rate lr-* or learning_rate, got several, "
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", f"{NONE}nothing{CURE}"),
+        ("", f"{NO_RATE}nothing{HINT}"),
         (
             f"step,lr\n{2**63},0.05\n",
-            FINITE + "'0.05' at '9223372036854775808' in line 2; check the log",
+            NOT_FINITE + "'0.05' at '9223372036854775808' in line 2; check the log",
         ),
-        ("a,b\n1,2\n", f"{NONE}['a', 'b']{CURE}"),
+        ("a,b\n1,2\n", f"{NO_RATE}['a', 'b']{HINT}"),
         (
             "step,lr-A,lr-B\n",
-            SEVERAL + "['lr-A', 'lr-B']; give --column one of them",
+            SEVERAL_RATES + "['lr-A', 'lr-B']; give --column one of them",
         ),
         (
             "epoch,learning_rate_a,learning_rate_b\n",
-            SEVERAL + "['learning_rate_a', 'learning_rate_b']; give --column one of them",
+            SEVERAL_RATES + "['learning_rate_a', 'learning_rate_b']; give --column one of them",
         ),
         ("lr-A\n1\n", "{} must have a column step or epoch, got ['lr-A']; give the log of a run"),
         ("step,lr-A\n", "{} must have rates as lr-A, got none; give the log of a run"),
         ("step,lr-A\n0,\n", "{} must have rates as lr-A, got none; give the log of a run"),
         (
             "step,lr-A\n0,0.1\n1,nan\n",
-            FINITE + "'nan' at '1' in line 3; check the log",
+            NOT_FINITE + "'nan' at '1' in line 3; check the log",
         ),
         (
             "step,lr-A\n0,-inf\n",
-            FINITE + "'-inf' at '0' in line 2; check the log",
+            NOT_FINITE + "'-inf' at '0' in line 2; check the log",
         ),
         (
             "epoch,learning_rate\n0,NA\n",
-            FINITE + "'NA' at '0' in line 2; check the log",
+            NOT_FINITE + "'NA' at '0' in line 2; check the log",
         ),
         (
             "epoch,learning_rate\nx,0.1\n",
-            FINITE + "'0.1' at 'x' in line 2; check the log",
+            NOT_FINITE + "'0.1' at 'x' in line 2; check the log",
         ),
         (
             "step,lr-A\n0,0.1\n1",
@@ -418,26 +418,26 @@ SEVERAL = "{} must have one rate lr-* or learning_rate, got several, "
         ("x" * 1_000_000, "{} must be a CSV file, got a line without end; give a log"),
     ],
 )
-def test_bad_logs(refused, tmp_path, text, sentence):
+def test_bad_logs(assert_refused, tmp_path, text, sentence):
     path = tmp_path / "log.csv"
     path.write_text(text)
     unit = "epoch" if text.startswith("epoch") else "step"
     curve = "--lr_initial", 0.1, "--t_max", 3, "--interval", unit
-    refused(sentence.format(path), "check", path, *curve)
+    assert_refused(sentence.format(path), "check", path, *curve)
 
 
-def test_more_bad_logs(refused, tmp_path):
+def test_more_bad_logs(assert_refused, tmp_path):
     path = tmp_path / "log.csv"
     curve = "--lr_initial", 0.1, "--t_max", 3
-    refused(f"[Errno 2] No such file or directory: '{path}'", "check", path, *curve)
+    assert_refused(f"[Errno 2] No such file or directory: '{path}'", "check", path, *curve)
     path.write_bytes(b"\x89PNG\r\n")
-    refused(
+    assert_refused(
         f"{path} must be a CSV file, got 'utf-8' codec can't decode byte 0x89 in position 0: "
         "invalid start byte; give a log",
         *("check", path, *curve),
     )
     path.write_text("epoch,lr\n0,0.1\n")
-    refused(
+    assert_refused(
         f"{path} must have one rate loss, got ['epoch', 'lr']; give --column one of them",
         *("check", path, *curve, "--column", "loss"),
     )
@@ -459,14 +459,14 @@ def test_the_last_update_of_an_epoch_may_be_of_fewer_batches(command, tmp_path, 
         "trainer:\n  max_epochs: 10\n  accumulate_grad_batches: 4\n  callbacks: "
         "[cosine_callbacks.lightning.CosineAnnealingCallback]\nmodel: {lr: 0.1}\n"
     )
-    path = keras(lambda epoch: held(9 * epoch + 8, 90))
+    path = keras(lambda epoch: clamped_cosine(9 * epoch + 8, 90))
     curve = ["--config", config, "--steps_per_epoch", 34, "--interval", "step"]
     assert command("check", path, *curve, "--lr_min", FLOOR)[0] == 0
 
 
 def test_the_first_entry_that_differs_counts_among_many(command, lightning):
     # Without it the log, which ends before the curve, would look like one that climbs after it.
-    path = lightning(lambda e: held(e, 4000) * (1 + (e == 1003)), steps=4000, every=1)
+    path = lightning(lambda e: clamped_cosine(e, 4000) * (1 + (e == 1003)), steps=4000, every=1)
     status, output, _ = command("check", path, *COMMON, "--t_max", 4000, "--interval", "step")
     assert status == 1
     assert "; likely cause: none of the usual faults" in output
@@ -474,7 +474,9 @@ def test_the_first_entry_that_differs_counts_among_many(command, lightning):
 
 def test_a_few_entries_decide_in_a_long_log(command, lightning):
     # Of 4000 entries ten, late and no first ones, are not one step late.
-    path = lightning(lambda e: held(e - 1, 4000) * (1 + (3000 <= e < 3010)), steps=4000, every=1)
+    path = lightning(
+        lambda e: clamped_cosine(e - 1, 4000) * (1 + (3000 <= e < 3010)), steps=4000, every=1
+    )
     status, output, _ = command("check", path, *COMMON, "--t_max", 4000, "--interval", "step")
     assert status == 1
     assert f"{path}: lr-Adam differs first at step 4: " in output
@@ -484,7 +486,7 @@ def test_a_few_entries_decide_in_a_long_log(command, lightning):
 def test_a_t_max_that_only_later_epochs_tell(command, lightning):
     import numpy as np
 
-    path = lightning(lambda e: float(np.float32(held(e // 17, 3000))), 8_500, every=8)
+    path = lightning(lambda e: float(np.float32(clamped_cosine(e // 17, 3000))), 8_500, every=8)
     status, output, _ = command("check", path, *COMMON, "--t_max", 3100, "--steps_per_epoch", 17)
     assert status == 1
     assert output.endswith("; likely cause: t_max is 3000 instead of 3100\n")
@@ -501,14 +503,14 @@ model: {lr: 0.1}
 """
 
 
-def test_a_run_that_was_longer_than_its_config(command, refused, tmp_path, keras):
-    config, path = tmp_path / "config.yaml", keras(lambda e: held(e % 10, 10), 20)
+def test_a_run_that_was_longer_than_its_config(command, assert_refused, tmp_path, keras):
+    config, path = tmp_path / "config.yaml", keras(lambda e: clamped_cosine(e % 10, 10), 20)
     config.write_text(CONFIG)
     curve = ["check", path, "--lr_min", FLOOR, "--steps_per_epoch", STEPS, "--config", config]
     status, output, _ = command(*curve)
     assert status == 1
     assert "; likely cause: the rate restarts after the end" in output
-    refused(
+    assert_refused(
         f"steps_per_epoch must tell the epochs of {path} in steps, got none or an accumulation "
         "that changes; give --steps_per_epoch",
         *(*curve, "--interval", "step"),
@@ -528,7 +530,7 @@ def test_a_log_of_100_mb_takes_no_memory(tmp_path):
     path, count, beside = tmp_path / "metrics.csv", 250_000, "x" * 400
     with path.open("w") as file:
         file.write("epoch,lr-Adam,note,step\n")
-        file.writelines(f",{held(e - 1, count)!r},{beside},{e}\n" for e in range(count))
+        file.writelines(f",{clamped_cosine(e - 1, count)!r},{beside},{e}\n" for e in range(count))
     assert path.stat().st_size > 100_000_000
     curve = [*COMMON, "--t_max", count, "--interval", "step"]
     program = [sys.executable, "-c", MEASURED, "check", path, *curve]
@@ -540,12 +542,12 @@ def test_a_log_of_100_mb_takes_no_memory(tmp_path):
     assert grown < 30_000  # kB; on a Mac bytes, and so never too many
 
 
-def test_a_mark_at_the_start_and_an_empty_line_at_the_end(command, keras):
-    path = keras(lambda e: held(e, EPOCHS))
+def test_a_byte_order_mark_and_an_empty_last_line(command, keras):
+    path = keras(lambda e: clamped_cosine(e, EPOCHS))
     path.write_text("\ufeff" + path.read_text() + "\n")
     given = "--lr_initial", PEAK, "--lr_min", FLOOR, "--t_max", EPOCHS
-    status, output, complaint = command("check", path, *given)
-    assert (status, complaint) == (0, "")
+    status, output, stderr = command("check", path, *given)
+    assert (status, stderr) == (0, "")
     assert output == f"{path}: learning_rate is as planned; rates compared: {EPOCHS}\n"
 
 

@@ -15,7 +15,7 @@ MONITOR = "lightning.pytorch.callbacks.LearningRateMonitor"
 
 
 @pytest.fixture
-def found(command, tmp_path):
+def preview_json(command, tmp_path):
     """Return what the command makes of these YAML texts and arguments, as its JSON tells it."""
 
     def read(*texts, arguments=()):
@@ -23,8 +23,8 @@ def found(command, tmp_path):
         for file, text in zip(files, texts, strict=True):
             file.write_text(text)
         configs = [text for file in files for text in ("--config", file)]
-        status, output, complaint = command("preview", "--json", *configs, *arguments)
-        assert (status, complaint) == (0, "")
+        status, output, stderr = command("preview", "--json", *configs, *arguments)
+        assert (status, stderr) == (0, "")
         made = json.loads(output)
         made["ends"] = [
             row["e"] for row in made["rows"] if re.match("restart|t_max|end$", row["what"])
@@ -46,8 +46,8 @@ trainer:
 
 
 @pytest.mark.parametrize("path", [PATH, OTHER, "CosineAnnealingCallback"])
-def test_the_callback_of_either_package(found, path):
-    made = found(yaml("{lr_min: 1e-3}", path=path))
+def test_the_callback_of_either_package(preview_json, path):
+    made = preview_json(yaml("{lr_min: 1e-3}", path=path))
     assert made["parameters"]["lr_min"] == 0.001
     assert (made["parameters"]["lr_initial"], made["interval"], made["length"]) == (
         0.1,
@@ -66,8 +66,8 @@ def test_the_callback_of_either_package(found, path):
         f"{{class_path: {PATH}, init_args: null}}",
     ],
 )
-def test_the_callback_alone_or_in_a_list(found, callbacks):
-    made = found(f"trainer: {{max_epochs: 7, callbacks: {callbacks}}}\nmodel: {{lr: 0.1}}")
+def test_the_callback_alone_or_in_a_list(preview_json, callbacks):
+    made = preview_json(f"trainer: {{max_epochs: 7, callbacks: {callbacks}}}\nmodel: {{lr: 0.1}}")
     assert (made["length"], made["ends"]) == (7, [7])
 
 
@@ -101,35 +101,37 @@ RATES = [
 
 
 @pytest.mark.parametrize(("rest", "place", "rate"), RATES)
-def test_the_optimizers_rate(found, rest, place, rate):
-    made = found(yaml(rest=rest))
+def test_the_optimizers_rate(preview_json, rest, place, rate):
+    made = preview_json(yaml(rest=rest))
     assert made["parameters"]["lr_initial"] == rate
     source = made["lr_initial_from"]
     assert source == place or (source.endswith(f".{place}") and place.startswith(("init", "opt")))
 
 
-RATELESS = (
+NO_LR_INITIAL = (
     "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"
 )
-SEVERAL = "lr_initial must be given where a config has several rates, got {}; give --lr_initial"
+SEVERAL_RATES = (
+    "lr_initial must be given where a config has several rates, got {}; give --lr_initial"
+)
 
 
 @pytest.mark.parametrize(
     ("rest", "sentence"),
     [
-        ("", RATELESS),
+        ("", NO_LR_INITIAL),
         # A rate of the model's is not that of the optimizer beside it, which has a default.
-        ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", RATELESS),
-        ("optimizer: torch.optim.Adam\nmodel: {lr: 0.25}", RATELESS),
-        (f"model: {{optimizer: {{{ADAM}}}, lr: 0.25}}", RATELESS),
-        ("model: {optimizer: torch.optim.Adam, lr: 0.25}", RATELESS),
+        ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", NO_LR_INITIAL),
+        ("optimizer: torch.optim.Adam\nmodel: {lr: 0.25}", NO_LR_INITIAL),
+        (f"model: {{optimizer: {{{ADAM}}}, lr: 0.25}}", NO_LR_INITIAL),
+        ("model: {optimizer: torch.optim.Adam, lr: 0.25}", NO_LR_INITIAL),
         (
             f"model: {{lr: 0.1, optimizer: {{{ADAM}, init_args: {{lr: 0.2}}}}}}",
-            SEVERAL.format("model.lr=0.1 and model.optimizer.init_args.lr=0.2"),
+            SEVERAL_RATES.format("model.lr=0.1 and model.optimizer.init_args.lr=0.2"),
         ),
         (
             "model: {class_path: n.N, init_args: {lr: 0.1, learning_rate: 1}}",
-            SEVERAL.format("model.init_args.lr=0.1 and model.init_args.learning_rate=1.0"),
+            SEVERAL_RATES.format("model.init_args.lr=0.1 and model.init_args.learning_rate=1.0"),
         ),
         (
             "model: {lr: auto}",
@@ -141,10 +143,10 @@ SEVERAL = "lr_initial must be given where a config has several rates, got {}; gi
         ),
     ],
 )
-def test_a_rate_that_the_file_cannot_tell(refused, command, tmp_path, rest, sentence):
+def test_a_rate_that_the_file_cannot_tell(assert_refused, command, tmp_path, rest, sentence):
     path = tmp_path / "config.yaml"
     path.write_text(yaml(rest=rest))
-    refused(sentence, "preview", "--config", path)
+    assert_refused(sentence, "preview", "--config", path)
     status, output, _ = command("preview", "--config", path, "--lr_initial", 0.3)
     assert status == 0
     assert output.startswith("lr_initial=0.3 from --lr_initial; 10 epochs\n")
@@ -162,9 +164,9 @@ def test_a_rate_that_the_file_cannot_tell(refused, command, tmp_path, rest, sent
     ],
 )
 def test_the_callbacks_own_rate_comes_first_and_a_flag_before_it(
-    found, written, arguments, rate, place
+    preview_json, written, arguments, rate, place
 ):
-    made = found(yaml(written), arguments=arguments)
+    made = preview_json(yaml(written), arguments=arguments)
     assert (made["parameters"]["lr_initial"], made["lr_initial_from"]) == (rate, place)
 
 
@@ -191,8 +193,8 @@ def test_the_callbacks_own_rate_comes_first_and_a_flag_before_it(
         ("optimizers: [0]", {"lr_min": 0.0}),
     ],
 )
-def test_values(found, written, stored):
-    assert found(yaml(f"{{{written}}}"))["parameters"].items() >= stored.items()
+def test_values(preview_json, written, stored):
+    assert preview_json(yaml(f"{{{written}}}"))["parameters"].items() >= stored.items()
 
 
 @pytest.mark.parametrize(
@@ -226,16 +228,16 @@ def test_values(found, written, stored):
         ("max_epochs: null", "{t_max: 7}", None, (None, [7])),
     ],
 )
-def test_the_planned_length(found, trainer, init_args, steps_per_epoch, right):
+def test_the_planned_length(preview_json, trainer, init_args, steps_per_epoch, right):
     arguments = ["--steps_per_epoch", steps_per_epoch] if steps_per_epoch else []
-    made = found(yaml(init_args, trainer), arguments=arguments)
+    made = preview_json(yaml(init_args, trainer), arguments=arguments)
     length, ends = right
     assert (made["length"], made["ends"]) == (length, ends)
     used = [row["e"] for row in made["rows"] if "last used" in row["what"]]
     assert used == ([length - 1] if length else [])
 
 
-def test_a_changing_accumulation(found):
+def test_a_changing_accumulation(preview_json):
     scheduler = "lightning.pytorch.callbacks.GradientAccumulationScheduler"
     text = f"""\
 trainer:
@@ -246,30 +248,30 @@ trainer:
     - class_path: {PATH}
       init_args: {{interval: step}}
 """
-    made = found(text, arguments=["--steps_per_epoch", 34, "--lr_initial", 1])
+    made = preview_json(text, arguments=["--steps_per_epoch", 34, "--lr_initial", 1])
     assert made["length"] == 5 * 34 + 5 * 17
 
 
-NONE = (
+NO_CALLBACK = (
     "trainer.callbacks must hold one CosineAnnealingCallback of cosine_callbacks, got 0 in {}; "
     "give the run's config"
 )
-STEPLESS = (
+NO_STEPS_PER_EPOCH = (
     "steps_per_epoch must be given where the run's length depends on it, got none; give "
     "--steps_per_epoch, or an int as --t_max"
 )
-UNKNOWN = (
+UNKNOWN_ARGUMENT = (
     "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, lr_min, "
     "lr_min_ratio, warmup, warmup_start_ratio, cycles, t_mult, peak_decay, interval or optimizers"
 )
-ENDLESS = (
+NO_LENGTH = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "
     "an int as --t_max, or a config with one of the two"
 )
-BEHIND = "{{}} must have a mapping behind <<, got something else in line {}; give one"
-IDLE = (
-    "cycles must each get at least one unit of the planned 0, got 1 with t_mult=1; use fewer "
-    "cycles or give t_max="
+NO_MAPPING = "{{}} must have a mapping behind <<, got something else in line {}; give one"
+NO_UNITS = (
+    "cycles must each get at least one unit of the planned 0, got 1 with t_mult=1; give fewer "
+    "cycles or t_max="
 )
 
 # As LightningCLI merges them; the Lightning tests compare the two.
@@ -334,30 +336,32 @@ MERGED = {
 
 
 @pytest.mark.parametrize("name", MERGED)
-def test_several_files(found, name):
+def test_several_files(preview_json, name):
     texts, right = MERGED[name]
-    made = found(*texts)
+    made = preview_json(*texts)
     stored = made["parameters"]
     assert (stored["t_max"], stored["warmup"], made["length"]) == right
 
 
-def test_the_rate_survives_another_optimizer(found):
+def test_the_rate_survives_another_optimizer(preview_json):
     optimizer = (
         "optimizer: {class_path: torch.optim.Adam, init_args: {lr: 0.02, betas: [0.8, 0.9]}}"
     )
     other = "optimizer: {class_path: torch.optim.SGD, init_args: {momentum: 0.9}}"
-    assert found(yaml(rest=optimizer), other)["parameters"]["lr_initial"] == 0.02
+    assert preview_json(yaml(rest=optimizer), other)["parameters"]["lr_initial"] == 0.02
     assert (
-        found(yaml(rest=optimizer), "optimizer: torch.optim.SGD")["parameters"]["lr_initial"]
+        preview_json(yaml(rest=optimizer), "optimizer: torch.optim.SGD")["parameters"]["lr_initial"]
         == 0.02
     )
 
 
-def test_flags_win_over_the_file(found):
-    made = found(yaml("{t_max: 3, warmup: 1}"), arguments=["--t_max", 5, "--interval", "step"])
+def test_flags_win_over_the_file(preview_json):
+    made = preview_json(
+        yaml("{t_max: 3, warmup: 1}"), arguments=["--t_max", 5, "--interval", "step"]
+    )
     stored = made["parameters"]
     assert (stored["t_max"], stored["warmup"], made["interval"]) == (5, 1, "step")
-    assert found(yaml("{t_max: 3}"), arguments=["--t_max", "null"])["ends"] == [10]
+    assert preview_json(yaml("{t_max: 3}"), arguments=["--t_max", "null"])["ends"] == [10]
 
 
 @pytest.mark.parametrize(
@@ -390,24 +394,24 @@ def test_flags_win_over_the_file(found):
         ("a: *b", "{} must be YAML, got found undefined alias 'b' in line 1; give a config"),
         ("a: &a {b: *a}", "{} must be a config, got more than 50 levels; give one"),
         ("a: &a {<<: *a}", "{} must be a config, got more than 50 levels; give one"),
-        ("a: &a {b: 1}\nc: {<<: [*a, x]}", BEHIND.format(2)),
-        ("a: {\n<<: x}", BEHIND.format(2)),
-        ("a: {<<: [[]]}", BEHIND.format(1)),
+        ("a: &a {b: 1}\nc: {<<: [*a, x]}", NO_MAPPING.format(2)),
+        ("a: {\n<<: x}", NO_MAPPING.format(2)),
+        ("a: {<<: [[]]}", NO_MAPPING.format(1)),
         (
             "trainer: {callbacks: null}",
-            NONE,
+            NO_CALLBACK,
         ),
         (
             "model: {lr: 1}",
-            NONE,
+            NO_CALLBACK,
         ),
         (
             f"trainer: {{callbacks: [{PATH}, {PATH}]}}",
-            NONE.replace("got 0", "got 2"),
+            NO_CALLBACK.replace("got 0", "got 2"),
         ),
         (
             yaml("{tmax: 3}"),
-            UNKNOWN,
+            UNKNOWN_ARGUMENT,
         ),
         (yaml("{t_max: true}"), "t_max must be a number, got 'true' (str)"),
         (yaml("{warmup: [1]}"), "warmup must be a number, got ['1'] (list)"),
@@ -421,44 +425,50 @@ def test_flags_win_over_the_file(found):
         ),
         (
             yaml(rest=""),
-            RATELESS,
+            NO_LR_INITIAL,
         ),
         (
             yaml(trainer="accelerator: cpu"),
-            ENDLESS,
+            NO_LENGTH,
         ),
         (
             yaml("{interval: step}"),
-            STEPLESS,
+            NO_STEPS_PER_EPOCH,
         ),
         (
             yaml(trainer="max_epochs: 10\n  max_steps: 9"),
-            STEPLESS,
+            NO_STEPS_PER_EPOCH,
         ),
         (
             yaml(trainer="max_epochs: 0"),
-            IDLE,
+            NO_UNITS,
         ),
     ],
 )
-def test_bad_files(refused, tmp_path, text, sentence):
+def test_bad_files(assert_refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    refused(sentence.format(path), "preview", "--config", path, "--save", tmp_path / "curve.svg")
+    assert_refused(
+        sentence.format(path), "preview", "--config", path, "--save", tmp_path / "curve.svg"
+    )
 
 
-def test_more_bad_files(refused, tmp_path):
+def test_more_bad_files(assert_refused, tmp_path):
     path = tmp_path / "config.yaml"
     save = "--save", tmp_path / "curve.svg"
-    refused(f"[Errno 2] No such file or directory: '{path}'", "preview", "--config", path, *save)
-    refused(f"[Errno 21] Is a directory: '{tmp_path}'", "preview", "--config", tmp_path, *save)
+    assert_refused(
+        f"[Errno 2] No such file or directory: '{path}'", "preview", "--config", path, *save
+    )
+    assert_refused(
+        f"[Errno 21] Is a directory: '{tmp_path}'", "preview", "--config", tmp_path, *save
+    )
     path.write_bytes(b"\x89PNG\r\n")
-    refused(
+    assert_refused(
         f"{path} must be YAML, got UnicodeDecodeError; give a config",
         *("preview", "--config", path, *save),
     )
     path.write_text(yaml(trainer="max_epochs: 3\n  limit_train_batches: 0.01"))
-    refused(
+    assert_refused(
         "trainer.limit_train_batches times steps_per_epoch must be an int >= 1, got 0",
         *("preview", "--config", path, "--steps_per_epoch", 34, *save),
     )
@@ -476,8 +486,8 @@ model: {{lr: 0.1, more: &more [1, 2], again: [*more, *more], none: *nothing}}
 """
 
 
-def test_aliases_of_lists_and_mappings(found):
-    made = found(ALIASED)
+def test_aliases_of_lists_and_mappings(preview_json):
+    made = preview_json(ALIASED)
     stored = made["parameters"]
     assert (stored["t_max"], stored["warmup"], made["length"]) == (8, 2, 8)
 
@@ -492,13 +502,13 @@ def test_aliases_of_lists_and_mappings(found):
         "{<<: {<<: *all, t_max: 4}}",
     ],
 )
-def test_merge_keys(found, merged):
+def test_merge_keys(preview_json, merged):
     shared = "all: &all {t_max: 3, warmup: 2}\nfour: &four {t_max: 4}\n"
-    stored = found(shared + yaml(merged))["parameters"]
+    stored = preview_json(shared + yaml(merged))["parameters"]
     assert (stored["t_max"], stored["warmup"]) == (4, 2)
 
 
-def bomb(first, levels, times):
+def nested_aliases(first, levels, times):
     """Return YAML in which each level holds the one before so many times."""
     made = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * times)}]" for i in range(1, levels)]
     return "\n".join([f"l0: &l0 {first}", *made, yaml()])
@@ -510,14 +520,14 @@ MANY = "20000 values, aliases written out"
 @pytest.mark.parametrize(
     ("text", "limit"),
     [
-        (bomb("[lol]", 12, 9), MANY),
-        (bomb("lol", 12, 9), MANY),
-        (bomb("{a: 1}", 3, 300), MANY),
-        (bomb("[]", 3, 300), MANY),
-        (bomb(f"[{'1, ' * 200}]", 3, 100), MANY),
-        (bomb("{a: 1}", 3, 300).replace("[", "{<<: [").replace("]", "]}"), MANY),
+        (nested_aliases("[lol]", 12, 9), MANY),
+        (nested_aliases("lol", 12, 9), MANY),
+        (nested_aliases("{a: 1}", 3, 300), MANY),
+        (nested_aliases("[]", 3, 300), MANY),
+        (nested_aliases(f"[{'1, ' * 200}]", 3, 100), MANY),
+        (nested_aliases("{a: 1}", 3, 300).replace("[", "{<<: [").replace("]", "]}"), MANY),
         (f"a: [{'1,' * 300_000}]", MANY),
-        (bomb("[lol]", 60, 1), "50 levels"),
+        (nested_aliases("[lol]", 60, 1), "50 levels"),
     ],
     ids=[
         "billion laughs",
@@ -530,28 +540,30 @@ MANY = "20000 values, aliases written out"
         "deep",
     ],
 )
-def test_a_bomb_is_refused_before_it_goes_off(refused, tmp_path, text, limit):
+def test_a_yaml_bomb_is_refused_before_it_expands(assert_refused, tmp_path, text, limit):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     tracemalloc.start()
     try:
-        refused(f"{path} must be a config, got more than {limit}; give one", *PREVIEW, path)
+        assert_refused(f"{path} must be a config, got more than {limit}; give one", *PREVIEW, path)
         assert tracemalloc.get_traced_memory()[1] < 30_000_000  # it would take all there is
     finally:
         tracemalloc.stop()
 
 
-def test_a_config_may_be_large(found):
-    assert found(bomb("[lol]", 3, 95))["length"] == 10  # 95 * 95 * 2 values and a few
+def test_a_config_may_be_large(preview_json):
+    assert (
+        preview_json(nested_aliases("[lol]", 3, 95))["length"] == 10
+    )  # 95 * 95 * 2 values and a few
 
 
-def test_nothing_of_the_users_is_imported_or_built(found, tmp_path, monkeypatch):
+def test_user_code_is_neither_imported_nor_run(preview_json, tmp_path, monkeypatch):
     (tmp_path / "theirs.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     tag = "!!python/object/apply:os.mkdir ['built']"
     rest = f"model: {{class_path: theirs.Net, init_args: {{lr: 0.1}}}}\ntheirs: {tag}"
     monkeypatch.chdir(tmp_path)
-    assert found(yaml(rest=rest))["parameters"]["lr_initial"] == 0.1
+    assert preview_json(yaml(rest=rest))["parameters"]["lr_initial"] == 0.1
     assert "theirs" not in sys.modules
     assert not (tmp_path / "built").exists()
 
@@ -586,7 +598,7 @@ model:
 """
 
 
-RIVAL = (
+TWO_SCHEDULERS = (
     "lr_scheduler must not stand beside our callback, which drives the optimizer, got 'StepLR'; "
     "remove one of the two"
 )
@@ -615,14 +627,14 @@ RIVAL = (
             ACCUMULATING.format("{scheduling: {-1: 4}}"),
             "scheduling must be an int >= 0, got -1",
         ),
-        (yaml() + "lr_scheduler: StepLR\n", RIVAL),
+        (yaml() + "lr_scheduler: StepLR\n", TWO_SCHEDULERS),
     ],
     ids=["arguments", "a run of its own", "a list", "a table in a list", "an epoch", "a rival"],
 )
-def test_what_is_no_mapping_and_no_run(refused, tmp_path, text, sentence):
+def test_other_bad_files(assert_refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    refused(sentence, "preview", "--config", path)
+    assert_refused(sentence, "preview", "--config", path)
 
 
 PLANNED = """
@@ -641,5 +653,5 @@ def test_a_plan_registers_no_types():
     assert (float(rate), imported) == (pytest.approx(0.5), "set()")
 
 
-def test_a_subcommand_that_is_no_mapping(found):
-    assert found(yaml() + "fit: yes\n")["length"] == 10
+def test_a_subcommand_that_is_no_mapping(preview_json):
+    assert preview_json(yaml() + "fit: yes\n")["length"] == 10

@@ -18,17 +18,17 @@ BY_STEP = [*PLAN, "--interval", "step"]
 RIGHT = [0.1, 0.09267767, 0.075, 0.05732233, 0.05, 0.05]
 
 
-def by_torch(tag, value):
+def torch_value(tag, value):
     """Return what torch's SummaryWriter writes for Lightning."""
     return Summary.Value(tag=tag, simple_value=value)
 
 
-def by_keras(tag, value):
+def keras_value(tag, value):
     """Return what the TensorBoard callback writes."""
     return Summary.Value(tag=tag, tensor=make_tensor_proto(value, "float32"))
 
 
-def kept(path, rates, first=0, tag="lr-SGD", form=by_torch):
+def write_events(path, rates, first=0, tag="lr-SGD", form=torch_value):
     """Write events of a rate, of a loss that is not finite, and of what is no number."""
     writer = EventFileWriter(str(path), filename_suffix=f".{first}")
     for step, rate in enumerate(rates, first):
@@ -45,19 +45,19 @@ def kept(path, rates, first=0, tag="lr-SGD", form=by_torch):
     return path
 
 
-@pytest.mark.parametrize("form", [by_torch, by_keras])
+@pytest.mark.parametrize("form", [torch_value, keras_value])
 def test_a_run_as_planned(command, tmp_path, form):
-    folder = kept(tmp_path / "whole", RIGHT, form=form)
+    folder = write_events(tmp_path / "whole", RIGHT, form=form)
     (file,) = folder.iterdir()
-    resumed = kept(tmp_path / "resumed", RIGHT[:3], form=form)
-    kept(resumed, RIGHT[3:], first=3, form=form)
+    resumed = write_events(tmp_path / "resumed", RIGHT[:3], form=form)
+    write_events(resumed, RIGHT[3:], first=3, form=form)
     for path in (folder, file, resumed):
         right = f"{path}: lr-SGD is as planned; rates compared: 6\n"
         assert command("check", path, *BY_STEP) == (0, right, "")
 
 
 def test_a_fault(command, tmp_path):
-    status, output, _ = command("check", kept(tmp_path, [0.1, *RIGHT]), *BY_STEP)
+    status, output, _ = command("check", write_events(tmp_path, [0.1, *RIGHT]), *BY_STEP)
     assert status == 1
     assert "lr-SGD differs first at step 1: 0.1 is logged, 0.09267767 planned, " in output
     assert output.endswith("; likely cause: the run is one step late\n")
@@ -75,7 +75,7 @@ def test_a_fault(command, tmp_path):
 )
 def test_tags(command, tmp_path, tag, arguments):
     unit = "epoch" if tag.startswith("epoch_") else "step"
-    folder = kept(tmp_path, RIGHT, tag=tag)
+    folder = write_events(tmp_path, RIGHT, tag=tag)
     right = f"{folder}: {tag} is as planned; rates compared: 6\n"
     assert command("check", folder, *PLAN, "--interval", unit, *arguments) == (0, right, "")
 
@@ -98,7 +98,7 @@ BY_UPDATE = [*SLOW, "--interval", "step"]
 )
 @pytest.mark.parametrize("tag", ["epoch_learning_rate", "epoch_learning_rate_adam"])
 def test_keras_asks_a_schedule_after_the_epoch(command, tmp_path, plan, rates, tag):
-    folder = kept(tmp_path, rates, tag=tag)
+    folder = write_events(tmp_path, rates, tag=tag)
     right = f"{folder}: {tag} is as planned after each epoch, where Keras asks a schedule; "
     assert command("check", folder, *plan) == (0, f"{right}rates compared: 6\n", "")
 
@@ -128,8 +128,8 @@ NONE = "none of the usual faults gives these rates"
         (E_RATE, SLOW, [cosine(4 * e + 4, 24) for e in range(6)], "after epoch 0", MISTAKEN),
     ],
 )
-def test_what_is_no_schedules_rate(command, tmp_path, tag, plan, rates, place, cause):  # noqa: PLR0913, PLR0917 - a table
-    folder = kept(tmp_path, rates, tag=tag)
+def test_rates_that_are_not_those_of_a_schedule(command, tmp_path, tag, plan, rates, place, cause):  # noqa: PLR0913, PLR0917 - a table
+    folder = write_events(tmp_path, rates, tag=tag)
     status, output, _ = command("check", folder, *plan)
     assert status == 1
     assert output.startswith(f"{folder}: {tag} differs first {place}: ")
@@ -139,7 +139,7 @@ def test_what_is_no_schedules_rate(command, tmp_path, tag, plan, rates, place, c
 
 def test_the_rate_after_the_epoch_is_named(command, tmp_path):
     # 0.075 + 0.025 * cos(37.5 degrees), where cos(30 degrees) belongs.
-    folder = kept(tmp_path, [cosine(4 * e + 5, 24) for e in range(6)], tag=E_RATE)
+    folder = write_events(tmp_path, [cosine(4 * e + 5, 24) for e in range(6)], tag=E_RATE)
     right = (
         f"{folder}: {E_RATE} differs first after epoch 0: 0.09483384 is logged, 0.09665064 "
         "planned, 0.00182 too low; likely cause: the run is one step early\n"
@@ -158,37 +158,37 @@ def test_a_csv_has_the_rates_that_were_used(command, tmp_path):
 
 
 def test_bad_events(command, tmp_path):
-    def refused(path, *arguments):
-        status, output, complaint = command("check", path, *BY_STEP, *arguments)
-        assert (status, output, complaint.count("\n")) == (2, "", 1)
-        return complaint.removeprefix(f"error: {path} must ").removesuffix("\n")
+    def error_of(path, *arguments):
+        status, output, stderr = command("check", path, *BY_STEP, *arguments)
+        assert (status, output, stderr.count("\n")) == (2, "", 1)
+        return stderr.removeprefix(f"error: {path} must ").removesuffix("\n")
 
     nothing = (
         "have one rate lr-* or learning_rate, got nothing; give the log of a run with Lightning's "
         "LearningRateMonitor, with Keras' CSVLogger after our callback, or with Keras' TensorBoard"
     )
-    assert refused(tmp_path) == nothing
+    assert error_of(tmp_path) == nothing
     missing = tmp_path / "events.out.tfevents.1"
-    assert refused(missing) == f"error: [Errno 2] No such file or directory: '{missing}'"
+    assert error_of(missing) == f"error: [Errno 2] No such file or directory: '{missing}'"
     missing.write_bytes(os.urandom(10_000))
-    assert refused(missing) == nothing
-    folder = kept(tmp_path / "nan", [0.1, float("nan")])
-    assert refused(folder) == (
+    assert error_of(missing) == nothing
+    folder = write_events(tmp_path / "nan", [0.1, float("nan")])
+    assert error_of(folder) == (
         "hold a finite rate at each position below 2**63, got nan at 1 in an event; check the log"
     )
-    kept(folder, [0.1], first=9, tag="lr-Adam")
-    assert refused(folder) == (
+    write_events(folder, [0.1], first=9, tag="lr-Adam")
+    assert error_of(folder) == (
         "have one rate lr-* or learning_rate, got several, ['lr-Adam', 'lr-SGD']; give --column "
         "one of them"
     )
     for absent in ("accuracy", "keras", "picture", "weights"):
-        assert refused(folder, "--column", absent) == (
+        assert error_of(folder, "--column", absent) == (
             f"have one rate {absent}, got ['loss', 'lr-Adam', 'lr-SGD']; give --column one of them"
         )
 
 
 def test_a_tensorflow_that_is_imported_is_not_hidden(command, tmp_path, monkeypatch):
-    folder, hidden = kept(tmp_path, RIGHT), "tensorboard.compat.notf"
+    folder, hidden = write_events(tmp_path, RIGHT), "tensorboard.compat.notf"
     monkeypatch.delitem(sys.modules, hidden, raising=False)
     with monkeypatch.context() as imported:
         imported.setitem(sys.modules, "tensorflow", ModuleType("tensorflow"))
@@ -225,7 +225,7 @@ print(status, openings() - once, most() - before)
 
 
 def test_a_long_log_is_read_once_and_takes_no_memory(tmp_path):
-    (little,) = kept(tmp_path / "little", [*RIGHT, *[0.05] * 94] * 5).iterdir()
+    (little,) = write_events(tmp_path / "little", [*RIGHT, *[0.05] * 94] * 5).iterdir()
     much = tmp_path / "events.out.tfevents.much"
     much.write_bytes(little.read_bytes() * 25)
     program = [sys.executable, "-c", MEASURED, little, much, *PLAN[:-1], "5", *BY_STEP[-2:]]

@@ -20,7 +20,7 @@ COMMAND = "from cosine_callbacks._command.main import main; sys.exit(main(sys.ar
 FLAGS = ["--lr_initial", "0.1", "--t_max", "3"]
 
 
-def without(package, program, *arguments):
+def run_without(package, program, *arguments):
     command = [sys.executable, "-c", WITHOUT.format(package, program), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -35,7 +35,7 @@ def without(package, program, *arguments):
     ],
 )
 def test_the_extra_is_named(package, arguments, extra):
-    done = without(package, COMMAND, *arguments)
+    done = run_without(package, COMMAND, *arguments)
     sentence = f"{package} is not installed; run: pip install 'cosine-callbacks[{extra}]'"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {sentence}\n"
@@ -49,18 +49,18 @@ class Absent:
             raise ModuleNotFoundError(name, name=name)
 
 
-def test_tensorboard_here(refused, monkeypatch, tmp_path):
+def test_a_missing_tensorboard_in_this_process(assert_refused, monkeypatch, tmp_path):
     for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
-    refused(
+    assert_refused(
         "tensorboard is not installed; run: pip install 'cosine-callbacks[tensorboard]'",
         *("check", tmp_path, *FLAGS),
     )
 
 
 def test_numbers_need_no_plotext():
-    done = without("plotext", COMMAND, "preview", *FLAGS, "--csv")
+    done = run_without("plotext", COMMAND, "preview", *FLAGS, "--csv")
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -69,6 +69,6 @@ def test_plot_names_its_extra():
 from cosine_callbacks import CosineAnnealing
 CosineAnnealing(lr_initial=1, t_max=3).plot()
 """
-    done = without("matplotlib", program)
+    done = run_without("matplotlib", program)
     sentence = "matplotlib is not installed; run: pip install 'cosine-callbacks[plot]'"
     assert done.stderr.splitlines()[-1] == f"ModuleNotFoundError: {sentence}"

@@ -40,8 +40,8 @@ HEADS = [["epoch", "rate"], ["step", "rate"]]
 
 
 def test_the_plain_curve(command):
-    status, output, complaint = command("preview", *SMALL)
-    assert (status, complaint) == (0, "")
+    status, output, stderr = command("preview", *SMALL)
+    assert (status, stderr) == (0, "")
     assert output.startswith("lr_initial=0.1, t_max=10, lr_min=0.001; epochs\n")
     assert table_of(output) == TABLE
 
@@ -114,7 +114,7 @@ def test_the_rows_that_matter(command, arguments, rows):
     assert [" ".join(line.split()) for line in table_of(output).splitlines()[1:]] == rows
 
 
-ENDLESS = """\
+CONFIG_TEMPLATE = """\
 trainer:
   max_epochs: {}
   callbacks:
@@ -143,7 +143,7 @@ model: {{lr: 1}}
 )
 def test_the_restarts_are_those_of_the_run(command, tmp_path, length, written, shown, listed):  # noqa: PLR0913, PLR0917 - a table
     config = tmp_path / "config.yaml"
-    config.write_text(ENDLESS.format(length, written))
+    config.write_text(CONFIG_TEMPLATE.format(length, written))
     _, output, _ = command("preview", "--config", config)
     found = re.findall(r"^ *(\d+) .*\brestart \d+(, \.\.\.)?", output, re.MULTILINE)
     assert [int(e) for e, _ in found] == (listed[:8] if shown is None else shown)
@@ -249,7 +249,7 @@ def test_a_pipe(process, environment, columns):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp437"])
-def test_an_output_that_knows_no_braille(process, encoding):
+def test_an_output_without_braille(process, encoding):
     done = process("preview", *SMALL, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, "")
     picture = done.stdout.partition("epoch  rate")[0].splitlines()[1:-2]
@@ -258,7 +258,7 @@ def test_an_output_that_knows_no_braille(process, encoding):
     assert table_of(done.stdout) == TABLE
 
 
-def test_the_same_here(monkeypatch, process):
+def test_an_ascii_output_in_this_process(monkeypatch, process):
     output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(sys, "stdout", output)
@@ -316,7 +316,7 @@ def test_csv_of_the_longest_run_begins_at_once():
         assert running.stderr.read() == ""
 
 
-def test_a_reader_that_has_seen_enough(monkeypatch):
+def test_a_closed_pipe_is_no_error(monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as output:
@@ -325,7 +325,7 @@ def test_a_reader_that_has_seen_enough(monkeypatch):
 
 
 @pytest.mark.parametrize("buffering", [1, -1], ids=["each line", "at the end"])
-def test_a_failed_check_that_nobody_reads(monkeypatch, tmp_path, buffering):
+def test_a_failed_check_into_a_closed_pipe(monkeypatch, tmp_path, buffering):
     log = tmp_path / "log.csv"
     log.write_text("epoch,lr\n0,0.2\n")
     reader, writer = os.pipe()
@@ -368,8 +368,8 @@ def test_json(command):
 def test_a_very_long_curve(command, t_max, cycles):
     # Unit by unit it would take for ever.
     flags = ["--lr_initial", 0.1, "--t_max", t_max, "--cycles", cycles, "--warmup", 0.1]
-    status, _, complaint = command("preview", *flags)
-    assert (status, complaint) == (0, "")
+    status, _, stderr = command("preview", *flags)
+    assert (status, stderr) == (0, "")
 
 
 LIGHT = """
@@ -403,13 +403,13 @@ def test_the_same_curve_is_the_same_file(command, tmp_path, suffix, begin):
 
 
 # A warmup from 1/5 to e = 4, then the cosine to e = 20, and the floor up to e = 22.
-WARMED = ["--lr_initial", 0.1, "--t_max", 20, "--warmup", 4, "--lr_min", 0.02]
+WITH_WARMUP = ["--lr_initial", 0.1, "--t_max", 20, "--warmup", 4, "--lr_min", 0.02]
 
 # matplotlib leaves a twentieth of the rates' range above them.
 TOP = 0.1 + 0.08 / 20
 
 
-def warmed(e):
+def rate_with_warmup(e):
     if e < 4:
         return 0.02 + 0.08 * e / 4
     return 0.06 + 0.04 * math.cos(math.pi * min(e - 4, 16) / 16)
@@ -421,7 +421,7 @@ def numbers(path):
 
 def test_the_svg_shows_the_curve(command, tmp_path):
     picture = tmp_path / "curve.svg"
-    assert command("preview", *WARMED, "--save", picture)[0] == 0
+    assert command("preview", *WITH_WARMUP, "--save", picture)[0] == 0
     drawn = picture.read_text()
     inside = re.search(r'id="patch_2">\s*<path d="([^"]*)"', drawn)[1]
     left, right = min(numbers(inside)[::2]), max(numbers(inside)[::2])
@@ -431,7 +431,7 @@ def test_the_svg_shows_the_curve(command, tmp_path):
     at = [(x - left) / (right - left) * 22 for x in points[::2]]
     assert at == pytest.approx([*range(23)], abs=1e-3)
     rates = [(bottom - y) / (bottom - top) * TOP for y in points[1::2]]
-    assert rates == pytest.approx([warmed(e) for e in range(23)], abs=1e-5)
+    assert rates == pytest.approx([rate_with_warmup(e) for e in range(23)], abs=1e-5)
     ticks = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
     title = "lr_initial=0.1, t_max=20, lr_min=0.02, warmup=4; epochs"
     assert {title, "epoch", "learning rate", "warmup", "0", "5", "10", "15", "20"} <= {*ticks}
@@ -441,7 +441,7 @@ def test_the_png_shows_the_curve(command, tmp_path):
     from matplotlib.image import imread
 
     picture = tmp_path / "curve.png"
-    assert command("preview", *WARMED, "--save", picture)[0] == 0
+    assert command("preview", *WITH_WARMUP, "--save", picture)[0] == 0
     drawn = imread(picture)[..., :3]
     blue = abs(drawn - [0x1F / 255, 0x77 / 255, 0xB4 / 255]).max(axis=2) < 0.02
     black = drawn.max(axis=2) < 0.5
@@ -454,7 +454,7 @@ def test_the_png_shows_the_curve(command, tmp_path):
         if len(heights):
             e = (column - left) / (right - left) * 22
             rate = (bottom - top - heights.mean()) / (bottom - top) * TOP
-            assert rate == pytest.approx(warmed(e), abs=0.004)
+            assert rate == pytest.approx(rate_with_warmup(e), abs=0.004)
             seen += 1
     assert seen > (right - left) * 0.9
 
@@ -474,20 +474,22 @@ def test_a_long_title_has_several_lines(command, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["curve.jpg", "curve", "png", "curve.PNG"])
-def test_other_files_are_refused(refused, tmp_path, name):
+def test_other_files_are_refused(assert_refused, tmp_path, name):
     path = tmp_path / name
-    refused(
+    assert_refused(
         f"save must end in .png or .svg, got {path}; give such a name",
         *("preview", *SMALL, "--save", path),
     )
 
 
-def test_a_folder_that_is_missing(refused, tmp_path):
+def test_a_folder_that_is_missing(assert_refused, tmp_path):
     path = tmp_path / "missing" / "curve.png"
-    refused(f"[Errno 2] No such file or directory: '{path}'", "preview", *SMALL, "--save", path)
+    assert_refused(
+        f"[Errno 2] No such file or directory: '{path}'", "preview", *SMALL, "--save", path
+    )
 
 
 def test_a_peak_at_the_edge_of_what_floats_hold(command):
-    status, output, complaint = command("preview", "--lr_initial", 1e308, "--t_max", 10)
-    assert (status, complaint) == (0, "")
+    status, output, stderr = command("preview", "--lr_initial", 1e308, "--t_max", 10)
+    assert (status, stderr) == (0, "")
     assert re.search(r"^ +5 +5e\+307 +middle$", output, re.MULTILINE)

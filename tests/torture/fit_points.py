@@ -4,7 +4,7 @@ import importlib
 import sys
 
 import numpy as np
-from points import BETWEEN, END, HALF, REFUSED, WHOLE, matrix
+from points import BETWEEN, COMPLETED, END, HALF, REFUSED, run_matrix
 
 ADAPTER, POINTS = sys.argv[2], int(sys.argv[3])
 adapter = importlib.import_module(f"cosine_callbacks.{ADAPTER}")
@@ -116,7 +116,7 @@ def train(disk, case, forget):
     except DAMAGED:
         return REFUSED
     disk.used(END, float(model.get_weights()[0]))
-    return WHOLE
+    return COMPLETED
 
 
-matrix(train, CASES, POINTS)
+run_matrix(train, CASES, POINTS)

@@ -4,7 +4,7 @@ import importlib
 import sys
 
 import torch
-from points import HALF, REFUSED, WHOLE, matrix
+from points import COMPLETED, HALF, REFUSED, run_matrix
 from torch.utils.data import DataLoader, TensorDataset
 
 FRAMEWORK, POINTS = sys.argv[2], int(sys.argv[3])
@@ -20,7 +20,7 @@ CASES = {
 }
 
 
-class Noting(torch.optim.SGD):
+class RecordingSGD(torch.optim.SGD):
     """Write down the rate with which an update is being made."""
 
     note = None
@@ -47,7 +47,7 @@ class Module(pl.LightningModule):
         self.disk.event("validation")
 
     def configure_optimizers(self):
-        optimizer = Noting(self.parameters(), lr=0.1)
+        optimizer = RecordingSGD(self.parameters(), lr=0.1)
         optimizer.note = lambda rate: self.disk.used(self.trainer.global_step, rate)
         return optimizer
 
@@ -76,7 +76,7 @@ class Events(pl.Callback):
             setattr(self, name, lambda *_, name=name: disk.event(name))
 
 
-class Writing(plugins.TorchCheckpointIO):
+class RecordingCheckpointIO(plugins.TorchCheckpointIO):
     """Die before, within and after the writing of a checkpoint."""
 
     def __init__(self, disk):
@@ -102,7 +102,7 @@ def train(disk, case, forget):
                 disk.folder, filename="{step}", every_n_train_steps=3, save_top_k=-1
             ),
         ],
-        plugins=[Writing(disk)],
+        plugins=[RecordingCheckpointIO(disk)],
         accelerator="cpu",
         devices=1,
         logger=False,
@@ -118,7 +118,7 @@ def train(disk, case, forget):
         if "PytorchStreamReader" not in str(error):
             raise
         return REFUSED
-    return WHOLE
+    return COMPLETED
 
 
-matrix(train, CASES, POINTS)
+run_matrix(train, CASES, POINTS)

@@ -13,7 +13,7 @@ import sys
 import traceback
 from pathlib import Path
 
-WHOLE, REFUSED = 0, 3
+COMPLETED, REFUSED = 0, 3
 HALF = "half a file"
 # Between the two files of a backup: what is restored then is Keras' own mixture of two epochs, so
 # that its weights differ; the rates must not.
@@ -63,7 +63,7 @@ def attempt(train, disk, *arguments):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def matrix(train, cases, points):
+def run_matrix(train, cases, points):
     """Kill at so many points of each case.
 
     Args:
@@ -82,7 +82,7 @@ def matrix(train, cases, points):
         folder = root / name
         folder.mkdir()
         disk = Disk(folder)
-        assert attempt(train, disk, case, False) == WHOLE  # noqa: FBT003
+        assert attempt(train, disk, case, False) == COMPLETED  # noqa: FBT003
         right = dict(disk.rates())
         result["runs"][name] = list(right.values())
         events = json.loads((folder / "events.json").read_text())
@@ -100,7 +100,7 @@ def matrix(train, cases, points):
                 assert events[at] == HALF, f"{name}, refused after {events[at]}"
                 result["refused"] += 1
                 status = attempt(train, Disk(place), case, True)  # noqa: FBT003
-            assert status == WHOLE, f"{name}, resumed after {events[at]}, ended with {status}"
+            assert status == COMPLETED, f"{name}, resumed after {events[at]}, ended with {status}"
             found = Disk(place).rates()
             if events[at] == BETWEEN:
                 found[-1] = (found[-1][0], right[found[-1][0]])

@@ -11,7 +11,7 @@ HERE = Path(__file__).parent
 POINTS = int(os.environ.get("COSINE_CALLBACKS_TORTURE", "1"))
 
 
-def killed(folder, program, *arguments):
+def run_program(folder, program, *arguments):
     """Return the counts of a program, of whose rates none may differ."""
     path = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(

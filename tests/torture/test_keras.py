@@ -7,11 +7,11 @@ import pytest
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.integration.keras.parts import compiled, fit, weight_of
 
-from .run import POINTS, killed
+from .run import POINTS, run_program
 
 
 def test_killed_and_resumed(tmp_path):
-    result = killed(tmp_path, "fit_points.py", "keras", str(POINTS))
+    result = run_program(tmp_path, "fit_points.py", "keras", str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted ones: the middle of 0.1 and 0.001, two cycles of two epochs, a warmup.
@@ -33,7 +33,7 @@ def files(folder):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.1, 0.5, 0.99, 1.0])
-def test_a_backup_that_is_cut_short(tmp_path, fraction):
+def test_a_truncated_backup(tmp_path, fraction):
     def run(*others):
         model = compiled(keras.optimizers.SGD(0.1))
         backup = keras.callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)

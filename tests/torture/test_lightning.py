@@ -7,10 +7,10 @@ import pickle
 import pytest
 import torch
 
+from tests.fuzz import assert_refused
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
-from tests.odd import refused
 
-from .run import POINTS, killed
+from .run import POINTS, run_program
 
 FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
 
@@ -20,7 +20,7 @@ FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
     reason="Lightning 2.2 trains a batch of the epoch that it resumes once more: see test_resume",
 )
 def test_killed_and_resumed(tmp_path):
-    result = killed(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
+    result = run_program(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted ones: the middle of 0.1 and 0.001, and two cycles of two epochs.
@@ -37,7 +37,7 @@ def saved(tmp_path_factory):
     return file
 
 
-def resumed(file):
+def resume(file):
     """Go on from the file, which stays as it is; return the rates used, and what was raised."""
     before, model, raised = file.read_bytes(), Model(), None
     try:
@@ -49,18 +49,18 @@ def resumed(file):
     return model.rates, raised
 
 
-def test_a_whole_checkpoint(saved):
-    rates, raised = resumed(saved)
+def test_an_intact_checkpoint(saved):
+    rates, raised = resume(saved)
     assert raised is None
     right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(7, 20)]
     assert rates == pytest.approx(right, rel=1e-12)
 
 
-@pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7, 0.99, 0.9999])
-def test_a_checkpoint_that_is_cut_short(saved, tmp_path, part):
+@pytest.mark.parametrize("fraction", [0.0, 0.01, 0.3, 0.7, 0.99, 0.9999])
+def test_a_truncated_checkpoint(saved, tmp_path, fraction):
     file, data = tmp_path / "run.ckpt", saved.read_bytes()
-    file.write_bytes(data[: int(len(data) * part)])
-    rates, raised = resumed(file)
+    file.write_bytes(data[: int(len(data) * fraction)])
+    rates, raised = resume(file)
     assert rates == []
     assert isinstance(raised, RuntimeError | EOFError | pickle.UnpicklingError | ValueError)
 
@@ -84,10 +84,10 @@ def test_a_state_of_something_else(saved, tmp_path, state):
     checkpoint["callbacks"][KEY] = state
     file = tmp_path / "run.ckpt"
     torch.save(checkpoint, file)
-    rates, raised = resumed(file)
+    rates, raised = resume(file)
     assert rates == []
     assert isinstance(raised, ValueError)
-    refused(raised, ["the checkpoint's state for CosineAnnealingCallback"])
+    assert_refused(raised, ["the checkpoint's state for CosineAnnealingCallback"])
 
 
 def test_a_checkpoint_without_our_state(saved, tmp_path):
@@ -96,4 +96,4 @@ def test_a_checkpoint_without_our_state(saved, tmp_path):
     file = tmp_path / "run.ckpt"
     torch.save(checkpoint, file)
     # The position is Lightning's own, the base torch's own: nothing is lost.
-    assert resumed(file) == resumed(saved)
+    assert resume(file) == resume(saved)

@@ -14,7 +14,7 @@ from tests.integration.keras.parts import compiled
 UPDATES, T_MAX = int(os.environ.get("COSINE_CALLBACKS_SOAK", "200000")), 1000
 
 
-class Soaked(keras.callbacks.Callback):
+class Recorder(keras.callbacks.Callback):
     """Note each rate, and from time to time how many blocks of memory are in use."""
 
     def __init__(self):
@@ -35,22 +35,22 @@ class Soaked(keras.callbacks.Callback):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", ["schedule", "callback"])
 def test_keras(kind):
-    soaked, ours = Soaked(), []
-    soaked.set = kind == "callback"
-    if soaked.set:
+    recorder, ours = Recorder(), []
+    recorder.set = kind == "callback"
+    if recorder.set:
         ours = [CosineAnnealingCallback(t_max=T_MAX, lr_min=0.001, interval="step", cycles=None)]
         rate = 0.1
     else:
         rate = CosineAnnealingSchedule(lr_initial=0.1, t_max=T_MAX, lr_min=0.001, cycles=None)
     model = compiled(keras.optimizers.SGD(rate))
     ones = np.ones((UPDATES // 10, 1), "float32")
-    model.fit(ones, ones, batch_size=1, epochs=10, callbacks=[*ours, soaked], verbose=0)
-    asked = slice(None, None, 1 if soaked.set else 100)
-    used = np.array(soaked.used)[asked]
+    model.fit(ones, ones, batch_size=1, epochs=10, callbacks=[*ours, recorder], verbose=0)
+    asked = slice(None, None, 1 if recorder.set else 100)
+    used = np.array(recorder.used)[asked]
     e = np.arange(UPDATES)[asked] % T_MAX
     right = 0.001 + 0.0495 * (1 + np.cos(np.pi * e / T_MAX))
     worst = np.abs(used / right - 1).max()
-    growth = max(soaked.blocks[1:]) - soaked.blocks[1]
+    growth = max(recorder.blocks[1:]) - recorder.blocks[1]
     print(f"{kind}: {UPDATES} updates, worst relative error {worst:.1e}, {growth} blocks more")
     assert worst < 6e-7
     assert growth < 20_000

@@ -13,7 +13,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, pl, train
 UPDATES, T_MAX = int(os.environ.get("COSINE_CALLBACKS_SOAK", "200000")), 1000
 
 
-class Soaked(pl.LightningModule):
+class RecordingModel(pl.LightningModule):
     """Note each rate, and from time to time how many blocks of memory are in use."""
 
     def __init__(self):
@@ -37,7 +37,7 @@ class Soaked(pl.LightningModule):
 
 
 def test_lightning():
-    model = Soaked()
+    model = RecordingModel()
     ours = CosineAnnealingCallback(t_max=T_MAX, lr_min=0.001, interval="step", cycles=None)
     trainer(ours, max_epochs=1).fit(model)
     used = np.array(model.used)

@@ -2,11 +2,11 @@
 
 import pytest
 
-from .run import POINTS, killed
+from .run import POINTS, run_program
 
 
 def test_killed_and_resumed(tmp_path):
-    result = killed(tmp_path, "fit_points.py", "tensorflow", str(POINTS))
+    result = run_program(tmp_path, "fit_points.py", "tensorflow", str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted ones: the middle of 0.1 and 0.001, and two cycles of two epochs.

@@ -14,7 +14,7 @@ def boundaries(schedule, count=5):
     return list(accumulate(schedule.t_max * schedule.t_mult**i for i in range(count)))
 
 
-def lowest(schedule):
+def lowest_rate(schedule):
     """Return the least rate that the schedule may take."""
     s = schedule
     floor = s.lr_min if s.lr_min_ratio is None else s.lr_min_ratio * s.lr_initial
@@ -27,7 +27,7 @@ def lowest(schedule):
 
 lengths = st.integers(1, 100) | st.integers(1, 10**9)
 counts = st.none() | st.integers(1, 5) | st.just(10**18)
-parts = st.floats(0, 1)
+fractions = st.floats(0, 1)
 rates = st.floats(math.ulp(0.0), sys.float_info.max)
 
 
@@ -38,14 +38,14 @@ def schedules(draw, t_max=lengths, cycles=counts):
     given = {"cycles": draw(cycles), "t_mult": draw(st.integers(1, 3))}
     floor = draw(st.sampled_from(["none", "lr_min", "lr_min_ratio"]))
     if floor != "none":
-        given[floor] = draw(parts) * (peak if floor == "lr_min" else 1)
+        given[floor] = draw(fractions) * (peak if floor == "lr_min" else 1)
     # For a huge t_max, 1 - 1 / t_max rounds to 1.
     most = min(1 - 1 / t_max, math.nextafter(1, 0))
     warmup = draw(st.just(0) | st.integers(0, t_max - 1) | st.floats(0, most))
     if round(warmup * t_max if isinstance(warmup, float) else warmup) < t_max:
         given["warmup"] = warmup
         if warmup:
-            given["warmup_start_ratio"] = draw(st.none() | parts)
+            given["warmup_start_ratio"] = draw(st.none() | fractions)
     if draw(st.booleans()):
         given["peak_decay"] = draw(st.floats(0.01, 1))
     return CosineAnnealing(lr_initial=peak, t_max=t_max, **given)

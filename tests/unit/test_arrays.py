@@ -20,7 +20,7 @@ KINDS = {
 each_kind = pytest.mark.parametrize("given", KINDS.values(), ids=KINDS)
 
 
-def same(rates, numbers):
+def assert_same(rates, numbers):
     assert type(rates) is np.ndarray
     assert rates.dtype == np.float64
     assert rates.ravel().tolist() == numbers
@@ -33,43 +33,45 @@ def test_equal_bits(schedule, data):
     whole = st.sampled_from([0, *ends]).flatmap(lambda e: st.integers(e - 2, e + 2))
     whole |= st.integers(-5, max(ends, default=10) + 5)
     es = data.draw(st.lists(whole, min_size=1, max_size=30))
-    same(schedule(np.array(es)), [schedule(e) for e in es])
-    same(schedule(np.array(es, float)), [schedule(e) for e in es])
+    assert_same(schedule(np.array(es)), [schedule(e) for e in es])
+    assert_same(schedule(np.array(es, float)), [schedule(e) for e in es])
     es = [e + data.draw(st.sampled_from([0.25, 0.5, 0.75])) for e in es]
-    same(schedule(np.array(es)), [schedule(e) for e in es])
-    same(schedule.factor(np.array(es)), [schedule.factor(e) for e in es])
+    assert_same(schedule(np.array(es)), [schedule(e) for e in es])
+    assert_same(schedule.factor(np.array(es)), [schedule.factor(e) for e in es])
 
 
 @given(schedules(t_max=st.integers(2**53, 2**63 - 1), cycles=st.just(1)), st.data())
 def test_equal_bits_of_the_largest_integers(schedule, data):
     es = data.draw(st.lists(st.integers(-5, 2**63 - 1), min_size=1))
-    same(schedule(np.array(es)), [schedule(e) for e in es])
+    assert_same(schedule(np.array(es)), [schedule(e) for e in es])
 
 
 def test_equal_bits_of_many_decayed_peaks():
     schedule = CosineAnnealing(lr_initial=0.1, t_max=2, cycles=None, peak_decay=0.987654321)
-    same(schedule(np.arange(20_000)), [schedule(e) for e in range(20_000)])
+    assert_same(schedule(np.arange(20_000)), [schedule(e) for e in range(20_000)])
 
 
 @each_kind
 @pytest.mark.parametrize("dtype", [*np.typecodes["AllInteger"], *np.typecodes["Float"]])
 def test_every_dtype(given, dtype):
     schedule = CosineAnnealing(lr_initial=0.1, **{"t_max": 10} | given)
-    same(schedule(np.arange(100, dtype=dtype)), [schedule(e) for e in range(100)])
+    assert_same(schedule(np.arange(100, dtype=dtype)), [schedule(e) for e in range(100)])
     long = CosineAnnealing(lr_initial=0.1, t_max=10**9)
-    same(long(np.array([1, 100], dtype)), [long(1), long(100)])
+    assert_same(long(np.array([1, 100], dtype)), [long(1), long(100)])
 
 
 def test_small_integers_do_not_overflow():
     schedule = CosineAnnealing(lr_initial=0.1, t_max=1000, lr_min=0.01, cycles=4, warmup=300)
     es = [-128, -1, 0, 1, 126, 127]
-    same(schedule(np.array(es, np.int8)), [schedule(e) for e in es])
+    assert_same(schedule(np.array(es, np.int8)), [schedule(e) for e in es])
 
 
 def test_unsigned_positions_beyond_int64_are_the_end():
     es = np.array([0, 2**63 - 1, 2**63, 2**64 - 1], np.uint64)
-    same(CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01])
-    same(CosineAnnealing(lr_initial=0.1, t_max=2**63 - 1, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01])
+    assert_same(CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01])
+    assert_same(
+        CosineAnnealing(lr_initial=0.1, t_max=2**63 - 1, lr_min=0.01)(es), [0.1, 0.01, 0.01, 0.01]
+    )
 
 
 @each_kind
@@ -88,11 +90,11 @@ def test_shapes_views_and_subclasses(given):
     es = np.arange(12).reshape(3, 4)
     es.setflags(write=False)
     assert schedule(es).shape == (3, 4)
-    same(schedule(es), [schedule(e) for e in range(12)])
-    same(schedule(es.T[::2, ::-1]), [schedule(e) for e in es.T[::2, ::-1].ravel().tolist()])
-    same(schedule(np.matrix([[1, 2], [3, 4]])), [schedule(e) for e in (1, 2, 3, 4)])
-    same(schedule(np.array([5])), [schedule(5)])
-    same(schedule(np.array([])), [])
+    assert_same(schedule(es), [schedule(e) for e in range(12)])
+    assert_same(schedule(es.T[::2, ::-1]), [schedule(e) for e in es.T[::2, ::-1].ravel().tolist()])
+    assert_same(schedule(np.matrix([[1, 2], [3, 4]])), [schedule(e) for e in (1, 2, 3, 4)])
+    assert_same(schedule(np.array([5])), [schedule(5)])
+    assert_same(schedule(np.array([])), [])
     assert schedule(np.empty((0, 3), int)).shape == (0, 3)
     assert es.tolist() == np.arange(12).reshape(3, 4).tolist()
 
@@ -111,7 +113,7 @@ def test_numpy_scalars_and_0d_arrays_give_plain_floats(e):
 
 def test_the_bare_formula_takes_arrays():
     rates = cosine_annealing(np.array([0, 5, 10, 11]), lr_initial=0.1, lr_min=0.02, t_max=10)
-    same(rates, [0.1, pytest.approx(0.06, rel=1e-15), 0.02, 0.02])
+    assert_same(rates, [0.1, pytest.approx(0.06, rel=1e-15), 0.02, 0.02])
 
 
 def test_the_bare_formula_takes_0d_arrays_as_arguments():
@@ -127,7 +129,7 @@ def test_long_arrays():
     es = np.arange(-1, 80_001).reshape(-1, 2)[::-1]
     rates = schedule(es)
     assert rates.shape == es.shape
-    same(rates.ravel(), [schedule(e) for e in es.ravel().tolist()])
+    assert_same(rates.ravel(), [schedule(e) for e in es.ravel().tolist()])
 
 
 @pytest.mark.parametrize(

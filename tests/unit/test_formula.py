@@ -13,7 +13,7 @@ from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._schedule.cycles import lay_out
 from tests.truth import mp, true_rate, ulps
 
-from .inputs import lengths, lowest, parts, rates, schedules, schedules_and_positions
+from .inputs import fractions, lengths, lowest_rate, rates, schedules, schedules_and_positions
 
 WHOLE_LENGTHS = [1, 2, 3, 7, 10, 10**3, 10**6, 10**9, 2**53 - 1, 2**63 - 1]
 COSINES = {
@@ -70,7 +70,7 @@ def test_closed_forms_over_a_floor(degrees, cosine):
         pytest.param({"t_max": 10**4}, {9999: 2.467401e-9}, id="tail-of-ten-thousand"),
     ],
 )
-def test_reported_cases(given, expected):
+def test_known_rates(given, expected):
     schedule = CosineAnnealing(**{"lr_initial": 0.1, "t_max": 10} | given)
     rates = {e: schedule(e) for e in expected}
     assert rates == {e: pytest.approx(rate, rel=1e-6, abs=0) for e, rate in expected.items()}
@@ -91,28 +91,31 @@ def test_8_ulp_from_the_true_rate_in_the_tail(peak, t_max, data):
 
 
 @given(rates, lengths, st.floats(0, 1))
-def test_fractional_positions(peak, t_max, part):
+def test_fractional_positions(peak, t_max, fraction):
     schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=0.25)
-    e = round(part * t_max * 4) / 4
+    e = round(fraction * t_max * 4) / 4
     assert ulps(schedule(e), true_rate(schedule, e)) <= 8
 
 
-@given(rates, parts, st.sampled_from(WHOLE_LENGTHS) | lengths)
-@example(peak=0.1, part=0.7, t_max=10).via("0.07 + (0.1 - 0.07) is an ulp above 0.1")
-@example(peak=0.1, part=0.3, t_max=10)
-def test_both_ends_are_exact_and_clamped(peak, part, t_max):
-    floor = peak * part
+@given(rates, fractions, st.sampled_from(WHOLE_LENGTHS) | lengths)
+@example(peak=0.1, fraction=0.7, t_max=10).via("0.07 + (0.1 - 0.07) is an ulp above 0.1")
+@example(peak=0.1, fraction=0.3, t_max=10)
+def test_both_ends_are_exact_and_clamped(peak, fraction, t_max):
+    floor = peak * fraction
     schedule = CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min=floor)
     assert [schedule(e) for e in (0, -1, -0.5, -math.inf, -(10**400))] == [peak] * 5
     after = (t_max, t_max + 1, 2 * t_max, 3 * t_max, 1e300, math.inf, 10**400)
     assert [schedule(e) for e in after] == [floor] * 7
-    assert CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=part)(t_max) == part * peak
+    assert (
+        CosineAnnealing(lr_initial=peak, t_max=t_max, lr_min_ratio=fraction)(t_max)
+        == fraction * peak
+    )
 
 
 def test_near_the_peak_the_sum_never_passes_it():
     random = np.random.default_rng(1)
-    for peak, part in random.random((3000, 2)).tolist():
-        floor = peak * part
+    for peak, fraction in random.random((3000, 2)).tolist():
+        floor = peak * fraction
         schedule = CosineAnnealing(lr_initial=peak, t_max=10**9, lr_min=floor)
         near = [schedule(e) for e in (0, 1, 2, 5, 20, 50, 100, 1000, 10**5)]
         assert near == sorted(near, reverse=True)
@@ -122,16 +125,18 @@ def test_near_the_peak_the_sum_never_passes_it():
 @given(schedules_and_positions())
 def test_no_rate_leaves_floor_and_peak(drawn):
     schedule, e = drawn
-    assert lowest(schedule) <= schedule(e) <= schedule.lr_initial
+    assert lowest_rate(schedule) <= schedule(e) <= schedule.lr_initial
 
 
-@given(rates, lengths, parts)
-def test_a_floor_at_the_peak_is_constant(rate, t_max, part):
+@given(rates, lengths, fractions)
+def test_a_floor_at_the_peak_is_constant(rate, t_max, fraction):
     for schedule in (
         CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min=rate),
         CosineAnnealing(lr_initial=rate, t_max=t_max, lr_min_ratio=1, cycles=None, peak_decay=0.5),
     ):
-        assert {schedule(e) for e in (0, 1, round(part * t_max), t_max - 1, t_max + 1)} == {rate}
+        assert {schedule(e) for e in (0, 1, round(fraction * t_max), t_max - 1, t_max + 1)} == {
+            rate
+        }
 
 
 @settings(max_examples=500)
@@ -163,7 +168,7 @@ def test_the_last_unit_before_the_floor(t_max):
     assert ulps(CosineAnnealing(lr_initial=0.1, t_max=t_max)(t_max - 1), true) <= 8
 
 
-def test_all_but_the_position_go_by_name():
+def test_all_arguments_but_the_position_are_keyword_only():
     with pytest.raises(TypeError, match="positional"):
         cosine_annealing(5, 0.1, 0.0, 10)
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters
-from tests.odd import EXAMPLES, refused, values
+from tests.fuzz import EXAMPLES, assert_refused, values
 
-from .inputs import lowest
+from .inputs import lowest_rate
 
 NAMES = [
     "lr_initial",
@@ -28,7 +28,7 @@ NAMES = [
     "peak_decay",
 ]
 # Mostly good ones, so that several odd ones in a row do not hide each other.
-GOOD = {
+VALID = {
     "lr_initial": st.floats(1e-5, 1),
     "t_max": st.integers(1, 50),
     "lr_min": st.just(0.0) | st.floats(0, 1e-5),
@@ -42,11 +42,11 @@ GOOD = {
 
 
 @st.composite
-def arguments(draw, required=("lr_initial", "t_max"), odd=values):
+def arguments(draw, required=("lr_initial", "t_max"), invalid=values):
     """Draw arguments of which any, and mostly few, are odd."""
     names = [*required, *draw(st.lists(st.sampled_from(NAMES), max_size=3))]
     wrong = draw(st.sets(st.sampled_from(NAMES), max_size=2))
-    return {name: draw(odd if name in wrong else GOOD[name]) for name in names}
+    return {name: draw(invalid if name in wrong else VALID[name]) for name in names}
 
 
 def positions(schedule):
@@ -56,9 +56,9 @@ def positions(schedule):
     return [e for e in (-1, *near, 10**9, 2**53 + 1, 2**63 - 1, 10**300) if e < 2**63 or e > 2**64]
 
 
-def in_range(schedule):
+def assert_in_range(schedule):
     """Check every rate, as numbers and as an array."""
-    low, high = lowest(schedule), schedule.lr_initial
+    low, high = lowest_rate(schedule), schedule.lr_initial
     at = positions(schedule)
     rates = [schedule(e) for e in at]
     for e, rate in zip(at, rates, strict=True):
@@ -77,9 +77,9 @@ def test_the_schedule(given):
     try:
         schedule = CosineAnnealing(**given)
     except (TypeError, ValueError) as error:
-        refused(error, NAMES)
+        assert_refused(error, NAMES)
         return
-    in_range(schedule)
+    assert_in_range(schedule)
     same = CosineAnnealing.from_dict(json.loads(json.dumps(schedule.to_dict())))
     assert same == schedule == pickle.loads(pickle.dumps(schedule))  # noqa: S301 - our own
     assert hash(same) == hash(schedule)
@@ -100,9 +100,9 @@ def test_from_dict(given):
     try:
         schedule = CosineAnnealing.from_dict(given)
     except (TypeError, ValueError) as error:
-        refused(error, NAMES)
+        assert_refused(error, NAMES)
     else:
-        in_range(schedule)
+        assert_in_range(schedule)
 
 
 @EXAMPLES
@@ -112,7 +112,7 @@ def test_the_formula(given, e):
     try:
         rate = cosine_annealing(e, **shape)
     except (TypeError, ValueError) as error:
-        refused(error, [*NAMES, "e"])
+        assert_refused(error, [*NAMES, "e"])
         return
     floor, peak = float(shape.get("lr_min", 0)), float(shape["lr_initial"])
     if isinstance(e, np.ndarray) and e.ndim:
@@ -124,12 +124,12 @@ def test_the_formula(given, e):
 
 @EXAMPLES
 @given(arguments(required=()), st.integers(0, 10) | st.integers(0, 2**64))
-def test_what_a_callback_takes(given, planned):
+def test_the_parameters_of_a_callback(given, planned):
     try:
         parameters = Parameters(**given)
         cycles = lay_out(parameters, planned)
     except (TypeError, ValueError) as error:
-        refused(error, NAMES)
+        assert_refused(error, NAMES)
         return
     assert 0 < cycles.first <= cycles.end < 2**63
     assert 0 <= cycles.warmup < cycles.first

@@ -71,7 +71,7 @@ def test_a_missing_framework_is_named_with_its_extra(framework):
     "inside", ["another_missing_module", "json.no_such_part", "no_such_framework_2"]
 )
 @pytest.mark.parametrize("framework", ["no_such_framework", "json"])
-def test_what_fails_inside_a_framework_surfaces_as_it_is(framework, inside):
+def test_an_error_inside_a_framework_passes_through_unchanged(framework, inside):
     with (
         pytest.raises(ModuleNotFoundError, match=rf"^No module named '{inside}'") as caught,
         required(framework, "extra"),

@@ -69,7 +69,7 @@ def test_filling_rounds_half_up_and_ends_exactly(planned, cycles, t_mult):
         ({"cycles": 10**5, "t_mult": 2**63 - 1}, 10**18),
     ],
 )
-def test_cycles_of_no_unit_are_refused_at_once(given, planned):
+def test_cycles_shorter_than_a_unit_are_refused_at_once(given, planned):
     started = perf_counter()
     cure = rf"^cycles must each get .* planned {planned}, got .* give fewer cycles or t_max="
     with pytest.raises(ValueError, match=cure):
@@ -98,7 +98,7 @@ def test_a_run_longer_than_any_counter(parameters):
 
 
 @given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))
-def test_a_part_of_the_run(part, planned):
+def test_a_fraction_of_the_run(part, planned):
     t_max = max(1, round(part * planned))
     assert list(lay_out(Parameters(t_max=part), planned).ends) == [t_max]
     assume(planned > 1)
@@ -135,7 +135,7 @@ def test_cycles_for_ever_need_a_length():
 
 
 @pytest.mark.parametrize("t_max", [0, -1, 0.0, -0.5, 1.5, 8.0, 1e3, nan, inf, -inf, 2**63])
-def test_lengths_that_are_neither_units_nor_a_part(t_max):
+def test_lengths_that_are_neither_units_nor_a_fraction(t_max):
     with pytest.raises(
         ValueError, match=r"^t_max must be an int (>= 1( or a fraction in \(0, 1\])?|in \[1, 9223372036854775807\]), got"
     ):

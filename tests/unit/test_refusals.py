@@ -16,10 +16,10 @@ from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters
 
-from .inputs import lowest
+from .inputs import lowest_rate
 
 inf, nan = math.inf, math.nan
-GOOD = {
+VALID = {
     "lr_initial": 0.1,
     "t_max": 10,
     "lr_min": 0.01,
@@ -59,7 +59,7 @@ WRONG_VALUES = {
     "t_mult": [0, -1, nan, inf, 1.0, 0.5, 2.5, 2**63],
     "peak_decay": [0, 0.0, -0.1, 1.0001, 2, -1, nan, inf, -inf],
 }
-ABSURD = {
+EXTREME = {
     "10**400": lambda: 10**400,
     "-10**400": lambda: -(10**400),
     "million characters": lambda: "x" * 10**6,
@@ -69,7 +69,7 @@ ABSURD = {
 }
 
 
-def refused(error, name, value, call):
+def assert_refused(error, name, value, call):
     """Check that the call is refused, and how the sentence is made."""
     with pytest.raises(error) as caught:
         call()
@@ -87,26 +87,26 @@ def build(name, value, parameters=CosineAnnealing):
     """Build with one argument replaced, and what it needs beside it."""
     needed = ["lr_initial", "t_max"] + ["warmup"] * (name == "warmup_start_ratio")
     needed += ["cycles"] * (name == "t_mult")
-    return parameters(**{key: GOOD[key] for key in needed} | {name: value})
+    return parameters(**{key: VALID[key] for key in needed} | {name: value})
 
 
-@pytest.mark.parametrize("name", GOOD)
-def test_good_values_are_good(name):
-    assert getattr(build(name, GOOD[name]), name) == GOOD[name]
+@pytest.mark.parametrize("name", VALID)
+def test_valid_values_are_stored(name):
+    assert getattr(build(name, VALID[name]), name) == VALID[name]
 
 
 @pytest.mark.parametrize("kind", WRONG_KINDS)
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("name", VALID)
 def test_wrong_kinds_are_type_errors(name, kind):
     value = WRONG_KINDS[kind]
     shown = None if kind == "type" else repr(value)
-    refused(TypeError, name, shown, lambda: build(name, value))
-    refused(TypeError, name, shown, lambda: build(name, value, Parameters))
+    assert_refused(TypeError, name, shown, lambda: build(name, value))
+    assert_refused(TypeError, name, shown, lambda: build(name, value, Parameters))
 
 
-@pytest.mark.parametrize("name", [name for name in GOOD if name not in OPTIONAL])
+@pytest.mark.parametrize("name", [name for name in VALID if name not in OPTIONAL])
 def test_none_is_a_wrong_kind_too(name):
-    refused(TypeError, name, "None", lambda: build(name, None))
+    assert_refused(TypeError, name, "None", lambda: build(name, None))
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -127,13 +127,13 @@ def test_wrong_values_are_value_errors(name, value):
     shown = None if abs(plain) > 2**60 else repr(value)
     if name == "lr_min" and plain > 0:
         shown = None if plain == inf else float(plain)
-    refused(ValueError, name, shown, lambda: build(name, value))
+    assert_refused(ValueError, name, shown, lambda: build(name, value))
 
 
-@pytest.mark.parametrize("absurd", ABSURD)
-@pytest.mark.parametrize("name", [*GOOD, "e"])
-def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
-    value = ABSURD[absurd]()
+@pytest.mark.parametrize("extreme", EXTREME)
+@pytest.mark.parametrize("name", [*VALID, "e"])
+def test_extreme_values_are_refused_briefly_and_quickly(name, extreme):
+    value = EXTREME[extreme]()
     started = perf_counter()
     if name == "e" and isinstance(value, int | float | np.ndarray):
         assert set(np.atleast_1d(CosineAnnealing(lr_initial=0.1, t_max=10)(value)).tolist()) <= {
@@ -147,10 +147,10 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
             else lambda value: build(name, value)
         )
         error = ValueError if isinstance(value, int | float) else TypeError
-        if name == "lr_initial" and absurd == "1e300":
+        if name == "lr_initial" and extreme == "1e300":
             assert call(value)(5) == pytest.approx(5e299)
         else:
-            refused(error, name, None, lambda: call(value))
+            assert_refused(error, name, None, lambda: call(value))
     assert perf_counter() - started < 10
 
 
@@ -158,13 +158,15 @@ def test_absurd_values_are_refused_shortly_and_quickly(name, absurd):
 def test_t_max_of_the_bare_formula(value):
     error = ValueError if type(value) in (int, float) else TypeError
     cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and remembered
-    refused(error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value))
+    assert_refused(
+        error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value)
+    )
 
 
 @pytest.mark.parametrize("value", [0.5, -1, nan])
 def test_lr_min_of_the_bare_formula(value):
     call = lambda: cosine_annealing(1, lr_initial=0.1, lr_min=value, t_max=10)  # noqa: E731
-    refused(ValueError, "lr_min", value, call)
+    assert_refused(ValueError, "lr_min", value, call)
 
 
 def test_one_floor_only():
@@ -173,13 +175,13 @@ def test_one_floor_only():
             CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=lr_min, lr_min_ratio=0.1)(10)
             == 0.1 * 0.1
         )
-    refused(
+    assert_refused(
         ValueError,
         "lr_min",
         0.01,
         lambda: CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.01, lr_min_ratio=0.1),
     )
-    refused(
+    assert_refused(
         ValueError,
         "lr_min",
         0.01,
@@ -189,22 +191,24 @@ def test_one_floor_only():
 
 @pytest.mark.parametrize("e", [nan, np.float32("nan"), np.array(nan), np.float64("nan")], ids=repr)
 def test_nan_is_no_position(e):
-    refused(ValueError, "e", "nan", lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
+    assert_refused(ValueError, "e", "nan", lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
 
 
 @pytest.mark.parametrize("e", [None, True, np.True_, "5", 5j, Decimal(5)], ids=repr)
 def test_positions_are_numbers(e):
-    refused(TypeError, "e", repr(e), lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
+    assert_refused(TypeError, "e", repr(e), lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(e))
 
 
 def test_a_scalar_that_cannot_be_unpacked_is_no_number():
     class Symbolic:
         shape = ()
 
-    refused(TypeError, "e", None, lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(Symbolic()))
+    assert_refused(
+        TypeError, "e", None, lambda: CosineAnnealing(lr_initial=0.1, t_max=10)(Symbolic())
+    )
 
 
-WHOLE = {name: value for name, value in GOOD.items() if isinstance(value, int)}
+WHOLE = {name: value for name, value in VALID.items() if isinstance(value, int)}
 REAL = {"lr_initial": 0.25, "lr_min": 0.0625, "warmup": 0.25, "peak_decay": 0.5}
 REAL |= {"lr_min_ratio": 0.5, "warmup_start_ratio": 0.5}
 
@@ -218,7 +222,7 @@ REAL |= {"lr_min_ratio": 0.5, "warmup_start_ratio": 0.5}
 def test_numpy_scalars_are_plain_numbers(name, value, made):
     stored = getattr(build(name, made(value)), name)
     assert stored == value
-    assert type(stored) is (type(value) if name == "warmup" else type(GOOD[name]))
+    assert type(stored) is (type(value) if name == "warmup" else type(VALID[name]))
 
 
 def test_whole_rates_are_floats():
@@ -270,7 +274,7 @@ anything = (
     | st.builds(np.float32, st.floats(width=32))
     | st.builds(np.array, st.integers(-3, 3))
 )
-LIKELY = {
+MOSTLY_VALID = {
     "lr_initial": st.floats(1e-9, 10),
     "t_max": st.integers(1, 100) | st.integers(1, 2**63 - 1),
     "lr_min": st.floats(0, 1e-3),
@@ -282,18 +286,18 @@ LIKELY = {
     "peak_decay": st.floats(0, 1),
 }
 arguments = st.fixed_dictionaries(
-    {name: LIKELY[name] | anything for name in ("lr_initial", "t_max")},
-    optional={name: LIKELY[name] | anything for name in list(LIKELY)[2:]},
+    {name: MOSTLY_VALID[name] | anything for name in ("lr_initial", "t_max")},
+    optional={name: MOSTLY_VALID[name] | anything for name in list(MOSTLY_VALID)[2:]},
 )
 
 
-def build_or_refuse(make):
+def build_or_none(make):
     """Return what is made, or None where it is refused for an argument that is named."""
     try:
         return make()
     except (TypeError, ValueError) as error:
         sentence = str(error)
-    assert any(name in sentence for name in GOOD), sentence
+    assert any(name in sentence for name in VALID), sentence
     assert len(sentence) < 400
     return None
 
@@ -301,7 +305,7 @@ def build_or_refuse(make):
 @settings(max_examples=500)
 @given(arguments, st.lists(st.integers() | st.integers(0, 300) | st.floats(allow_nan=False)))
 def test_fuzzed_arguments_are_a_schedule_or_refused(given, es):
-    schedule = build_or_refuse(lambda: CosineAnnealing(**given))
+    schedule = build_or_none(lambda: CosineAnnealing(**given))
     if schedule is None:
         return
     end = 2**63 - 1
@@ -309,14 +313,14 @@ def test_fuzzed_arguments_are_a_schedule_or_refused(given, es):
         if e != inf or schedule.cycles is not None:
             rate = schedule(e)
             assert type(rate) is float
-            assert lowest(schedule) <= rate <= schedule.lr_initial
+            assert lowest_rate(schedule) <= rate <= schedule.lr_initial
             assert 0 <= schedule.factor(e) <= 1
     assert CosineAnnealing.from_dict(schedule.to_dict()) == schedule
 
 
 @settings(max_examples=500)
 @given(
-    st.dictionaries(st.sampled_from(list(GOOD)) | st.text(max_size=4), anything) | anything,
+    st.dictionaries(st.sampled_from(list(VALID)) | st.text(max_size=4), anything) | anything,
     arguments,
 )
 def test_fuzzed_dicts_are_a_schedule_or_refused(fuzzed, likely):
@@ -331,12 +335,14 @@ def test_fuzzed_dicts_are_a_schedule_or_refused(fuzzed, likely):
 
 @settings(max_examples=300)
 @given(
-    st.fixed_dictionaries({}, optional={name: LIKELY[name] | anything for name in LIKELY}),
+    st.fixed_dictionaries(
+        {}, optional={name: MOSTLY_VALID[name] | anything for name in MOSTLY_VALID}
+    ),
     st.integers(0, 100) | st.integers(0, 10**6),
 )
 def test_fuzzed_layouts_are_cycles_or_refused(given, planned):
-    parameters = build_or_refuse(lambda: Parameters(**given))
-    cycles = parameters and build_or_refuse(lambda: lay_out(parameters, planned))
+    parameters = build_or_none(lambda: Parameters(**given))
+    cycles = parameters and build_or_none(lambda: lay_out(parameters, planned))
     if cycles:
         ends = cycles.ends[:1000]
         assert all(start < end for start, end in pairwise([cycles.warmup, *ends]))

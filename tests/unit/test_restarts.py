@@ -110,7 +110,7 @@ def test_growing_cycles_stay_exact_to_the_last_position(t_mult):
         (2**63 - 1, {"cycles": None}),
     ],
 )
-def test_the_largest_take_no_time_and_no_table(t_max, given):
+def test_the_largest_schedules_need_no_time_and_no_table(t_max, given):
     started = perf_counter()
     schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, lr_min=0.01, **given)
     assert schedule(0) == 0.1

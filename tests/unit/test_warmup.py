@@ -70,7 +70,7 @@ def test_rates(given, expected):
         (2**63 - 1, 2**63 - 2, 2**63 - 2),
     ],
 )
-def test_length_in_units_or_as_a_part(t_max, warmup, units):
+def test_length_in_units_or_as_a_fraction(t_max, warmup, units):
     schedule = CosineAnnealing(lr_initial=0.1, t_max=t_max, warmup=warmup)
     assert lay_out(schedule).warmup == units
     assert schedule(units) == 0.1
@@ -78,7 +78,7 @@ def test_length_in_units_or_as_a_part(t_max, warmup, units):
     assert type(schedule.warmup) is type(warmup)
 
 
-def test_a_part_counts_the_first_cycle():
+def test_a_fraction_is_of_the_first_cycle():
     assert (
         lay_out(CosineAnnealing(lr_initial=0.1, t_max=10, cycles=3, t_mult=2, warmup=0.2)).warmup
         == 2

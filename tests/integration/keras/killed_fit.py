@@ -12,7 +12,7 @@ from parts import compiled, fit
 from cosine_callbacks.keras import CosineAnnealingCallback
 
 
-class Witness(keras.callbacks.Callback):
+class RateRecorder(keras.callbacks.Callback):
     """Write down the rate that each batch is about to use."""
 
     def __init__(self, file, kill_at):
@@ -36,8 +36,8 @@ def main():
         CosineAnnealingCallback(**options),
         keras.callbacks.BackupAndRestore(folder / "backup"),
     ]
-    witness = Witness(folder / "used.jsonl", kill_at)
-    fit(compiled(keras.optimizers.SGD(0.1)), *callbacks[::order], witness, epochs=4)
+    recorder = RateRecorder(folder / "used.jsonl", kill_at)
+    fit(compiled(keras.optimizers.SGD(0.1)), *callbacks[::order], recorder, epochs=4)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def rate_of(model):
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
-def moved(model, *callbacks, **options):
+def fit_and_sum_rates(model, *callbacks, **options):
     """Return by how much a fit has moved the weight, and its history."""
     before = weight_of(model)
     history = fit(model, *callbacks, **options).history
@@ -37,7 +37,7 @@ def batches(number):
 
 
 def test_per_epoch_is_the_default_over_the_whole_run():
-    sum_of_rates, history = moved(sgd(), CosineAnnealingCallback(), epochs=4)
+    sum_of_rates, history = fit_and_sum_rates(sgd(), CosineAnnealingCallback(), epochs=4)
     right = [0.1, 0.08535534, 0.05, 0.01464466]
     assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
     assert sum_of_rates == pytest.approx(10 * sum(cosine(e, 4) for e in range(4)), rel=6e-7)
@@ -55,12 +55,14 @@ def test_per_epoch_is_the_default_over_the_whole_run():
     ids=str,
 )
 def test_parameters(options, right):
-    _, history = moved(sgd(), CosineAnnealingCallback(**options), epochs=5)
+    _, history = fit_and_sum_rates(sgd(), CosineAnnealingCallback(**options), epochs=5)
     assert history["learning_rate"] == pytest.approx(right, rel=6e-7, abs=1e-12)
 
 
 def test_per_update_over_the_whole_run():
-    sum_of_rates, history = moved(sgd(), CosineAnnealingCallback(interval="step"), epochs=2)
+    sum_of_rates, history = fit_and_sum_rates(
+        sgd(), CosineAnnealingCallback(interval="step"), epochs=2
+    )
     assert sum_of_rates == pytest.approx(sum(cosine(e, 20) for e in range(20)), rel=6e-7)
     assert history["learning_rate"] == pytest.approx([cosine(9, 20), cosine(19, 20)], rel=6e-7)
 
@@ -84,7 +86,7 @@ def test_an_equal_rate_is_not_written_again():
 
 
 def test_fewer_batches_than_one_update_takes():
-    sum_of_rates, history = moved(
+    sum_of_rates, history = fit_and_sum_rates(
         sgd(gradient_accumulation_steps=16), CosineAnnealingCallback(interval="step")
     )
     assert sum_of_rates == 0
@@ -94,28 +96,28 @@ def test_fewer_batches_than_one_update_takes():
 def test_initial_epoch():
     model = sgd()
     callback = CosineAnnealingCallback(t_max=40, interval="step")
-    sum_of_rates, history = moved(model, callback, initial_epoch=2, epochs=3)
+    sum_of_rates, history = fit_and_sum_rates(model, callback, initial_epoch=2, epochs=3)
     assert sum_of_rates == pytest.approx(sum(cosine(e, 40) for e in range(20, 30)), rel=6e-7)
     assert cosine(20, 40) == pytest.approx(0.05)
     by_epoch = CosineAnnealingCallback(t_max=4)
-    _, history = moved(sgd(), by_epoch, initial_epoch=2, epochs=4)
+    _, history = fit_and_sum_rates(sgd(), by_epoch, initial_epoch=2, epochs=4)
     assert history["learning_rate"] == pytest.approx([0.05, 0.01464466], rel=6e-7)
 
 
 def test_a_second_fit_begins_the_curve_anew_at_the_same_base():
     model = sgd()
-    first, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
+    first, _ = fit_and_sum_rates(model, CosineAnnealingCallback(t_max=10, interval="step"))
     # Another object on the same optimizer finds the base that the first one left.
-    second, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
+    second, _ = fit_and_sum_rates(model, CosineAnnealingCallback(t_max=10, interval="step"))
     assert [first, second] == pytest.approx([0.55, 0.55], rel=6e-7)
     assert rate_of(model) == pytest.approx(cosine(9, 10), rel=6e-7)
 
 
-def test_the_base_outlasts_a_batch_that_does_not_exist():
+def test_the_base_survives_a_batch_that_does_not_exist():
     # Keras begins one batch more than there is, and on JAX undoes what was written for it.
     model, callback = sgd(), CosineAnnealingCallback(t_max=24, interval="step")
     for _ in range(2):
-        sum_of_rates, _ = moved(model, callback, data=batches(12))
+        sum_of_rates, _ = fit_and_sum_rates(model, callback, data=batches(12))
         assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
 
 
@@ -124,25 +126,25 @@ def test_a_rate_set_in_between_is_a_new_base():
     fit(model, callback)
     model.optimizer.learning_rate = 0.2
     with pytest.warns(UserWarning, match=r"present rate 0\.2 is taken .* give lr_initial="):
-        sum_of_rates, _ = moved(model, callback)
+        sum_of_rates, _ = fit_and_sum_rates(model, callback)
     assert sum_of_rates == pytest.approx(1.1, rel=6e-7)
 
 
 def test_one_object_in_two_models():
     callback = CosineAnnealingCallback(t_max=10, interval="step")
     for _ in range(2):
-        sum_of_rates, _ = moved(sgd(), callback)
+        sum_of_rates, _ = fit_and_sum_rates(sgd(), callback)
         assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
 
 
 def test_a_copied_callback_is_a_callback():
     callback = copy.deepcopy(CosineAnnealingCallback(t_max=10, interval="step"))
-    assert moved(sgd(), callback)[0] == pytest.approx(0.55, rel=6e-7)
+    assert fit_and_sum_rates(sgd(), callback)[0] == pytest.approx(0.55, rel=6e-7)
 
 
 def test_one_epoch_of_unknown_length():
     callback = CosineAnnealingCallback(t_max=24, interval="step")
-    sum_of_rates, history = moved(sgd(), callback, data=batches(12))
+    sum_of_rates, history = fit_and_sum_rates(sgd(), callback, data=batches(12))
     assert sum_of_rates == pytest.approx(sum(cosine(e, 24) for e in range(12)), rel=6e-7)
     assert history["learning_rate"] == pytest.approx([cosine(11, 24)], rel=6e-7)
 
@@ -165,7 +167,7 @@ def test_later_epochs_of_unknown_length_go_on():
     # On TensorFlow Keras begins one batch more than there is, which cannot use data it has not.
     model = compiled(keras.optimizers.SGD(0.1), Scaled)
     callback = CosineAnnealingCallback(t_max=24, interval="step")
-    sum_of_rates, history = moved(model, callback, data=data, epochs=3)
+    sum_of_rates, history = fit_and_sum_rates(model, callback, data=data, epochs=3)
     right = [cosine(e, 24) for e in range(36)]
     assert sum_of_rates == pytest.approx(sum(right), rel=6e-7)
     assert history["learning_rate"] == pytest.approx([right[11], right[23], 0], rel=6e-7)
@@ -213,7 +215,9 @@ def test_a_floor_above_the_rate_is_refused():
 
 
 def test_a_floor_equal_to_a_float32_rate():
-    _, history = moved(sgd(0.7), CosineAnnealingCallback(t_max=10, lr_min=0.7), epochs=2)
+    _, history = fit_and_sum_rates(
+        sgd(0.7), CosineAnnealingCallback(t_max=10, lr_min=0.7), epochs=2
+    )
     assert history["learning_rate"] == pytest.approx([0.7, 0.7], rel=6e-8)
 
 
@@ -225,7 +229,7 @@ def test_a_rate_of_0_is_no_peak():
     )
     with pytest.raises(ValueError, match=sentence):
         fit(model, CosineAnnealingCallback(t_max=10))
-    sum_of_rates, _ = moved(
+    sum_of_rates, _ = fit_and_sum_rates(
         model, CosineAnnealingCallback(t_max=10, interval="step", lr_initial=0.1)
     )
     assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
@@ -237,7 +241,9 @@ def test_a_trained_optimizer_without_a_remembered_base():
     with pytest.warns(
         UserWarning, match=r"^(?i:sgd)\w* has been trained before .*give lr_initial="
     ):
-        sum_of_rates, _ = moved(model, CosineAnnealingCallback(t_max=10, interval="step"))
+        sum_of_rates, _ = fit_and_sum_rates(
+            model, CosineAnnealingCallback(t_max=10, interval="step")
+        )
     assert sum_of_rates == pytest.approx(0.275, rel=6e-7)
 
 
@@ -250,7 +256,7 @@ def test_several_steps_per_execution_raise_a_warning():
     assert history["learning_rate"] == pytest.approx([cosine(8, 10)], rel=6e-7)
 
 
-class Exchange(keras.callbacks.Callback):
+class ReplaceOptimizer(keras.callbacks.Callback):
     """Give the model another optimizer after the first epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
@@ -262,7 +268,7 @@ class Exchange(keras.callbacks.Callback):
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="its compiled step keeps the optimizer it had")
 def test_an_optimizer_exchanged_during_the_fit_follows_the_curve():
     model = compiled(keras.optimizers.SGD(0.1))
-    fit(model, CosineAnnealingCallback(t_max=4), Exchange(), epochs=2)
+    fit(model, CosineAnnealingCallback(t_max=4), ReplaceOptimizer(), epochs=2)
     assert float(model.optimizer.learning_rate) == pytest.approx(cosine(1, 4), rel=6e-7)
 
 
@@ -271,7 +277,7 @@ def test_a_model_without_an_optimizer():
         fit(compiled(None), CosineAnnealingCallback())
 
 
-class Halve(keras.callbacks.Callback):
+class SetRate(keras.callbacks.Callback):
     """Another writer of the rate."""
 
     def on_epoch_end(self, epoch, logs=None):
@@ -281,7 +287,7 @@ class Halve(keras.callbacks.Callback):
 def test_a_second_writer_is_named_once_and_overruled():
     model = sgd()
     with pytest.warns(UserWarning, match=r"another writer, such as ReduceLROnPlateau") as caught:
-        _, history = moved(model, CosineAnnealingCallback(t_max=4), Halve(), epochs=4)
+        _, history = fit_and_sum_rates(model, CosineAnnealingCallback(t_max=4), SetRate(), epochs=4)
     assert len([w for w in caught if "another writer" in str(w.message)]) == 1
     assert history["learning_rate"] == pytest.approx([cosine(e, 4) for e in range(4)], rel=6e-7)
 
@@ -289,8 +295,8 @@ def test_a_second_writer_is_named_once_and_overruled():
 def test_a_second_writer_is_overruled_at_the_floor_too():
     model = sgd()
     with pytest.warns(UserWarning, match="another writer"):
-        sum_of_rates, _ = moved(
-            model, CosineAnnealingCallback(t_max=1, lr_min=0.02), Halve(), epochs=4
+        sum_of_rates, _ = fit_and_sum_rates(
+            model, CosineAnnealingCallback(t_max=1, lr_min=0.02), SetRate(), epochs=4
         )
     assert sum_of_rates == pytest.approx(10 * (0.1 + 3 * 0.02), rel=6e-7)
 
@@ -327,7 +333,7 @@ def test_keras_own_writers(writer, first, interval):
     silent = "Scheduler" in type(writer).__name__ and first and interval == "step"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sum_of_rates, _ = moved(sgd(), *callbacks, epochs=5)
+        sum_of_rates, _ = fit_and_sum_rates(sgd(), *callbacks, epochs=5)
     assert sum("another writer" in str(w.message) for w in caught) == (not silent)
     curve = [cosine(e, 5) for e in range(5) for _ in range(10)]
     if interval == "step":
@@ -335,7 +341,7 @@ def test_keras_own_writers(writer, first, interval):
     assert sum_of_rates == pytest.approx(sum(curve), rel=6e-7)
 
 
-def test_two_of_ours_on_one_optimizer_are_refused():
+def test_two_callbacks_on_one_optimizer_are_refused():
     model, first = sgd(), CosineAnnealingCallback(t_max=4)
     sentence = r"^callbacks must hold one CosineAnnealingCallback for (?i:sgd)\w*, got two; remove"
     with pytest.raises(ValueError, match=sentence):
@@ -464,7 +470,7 @@ def test_it_does_not_slow_asynchronous_dispatch():
     BACKEND != "tensorflow" or not hasattr(keras.optimizers, "MultiOptimizer"),
     reason="new in Keras 3.15, which builds the optimizers before the callbacks elsewhere",
 )
-def test_optimizers_that_nobody_knows_yet():
+def test_optimizers_that_are_not_built_yet():
     optimizer = keras.optimizers.SGD(0.1)
     model = sgd()
     model.compile(keras.optimizers.MultiOptimizer(lambda _: optimizer), loss="mse")

@@ -102,7 +102,7 @@ def test_schedule_with_several_steps_per_execution():
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-def overflowing(made):
+def fit_with_overflows(made):
     """Train with four of ten gradients infinite, which the loss scale leaves out."""
     optimizer, callbacks = made()
     model = compiled(keras.optimizers.LossScaleOptimizer(optimizer), Scaled)
@@ -113,12 +113,12 @@ def overflowing(made):
 
 
 def test_skipped_updates_do_not_advance_the_schedule():
-    assert overflowing(by_schedule) == pytest.approx(-sum(CURVE[:6]), rel=6e-7)
+    assert fit_with_overflows(by_schedule) == pytest.approx(-sum(CURVE[:6]), rel=6e-7)
 
 
 def test_the_callback_counts_batches_so_that_the_curve_ends_with_the_run():
     used = [rate for e, rate in enumerate(CURVE) if e not in (1, 2, 5, 7)]
-    assert overflowing(by_callback) == pytest.approx(-sum(used), rel=6e-7)
+    assert fit_with_overflows(by_callback) == pytest.approx(-sum(used), rel=6e-7)
 
 
 @either
@@ -178,7 +178,7 @@ def test_several_optimizers(by, scaled):
         assert history.history["learning_rate_fast"][0] == pytest.approx(2 * CURVE[-1], rel=6e-7)
 
 
-def test_a_loop_of_ones_own():
+def test_a_custom_training_loop():
     weight = keras.Variable(0.0)
     optimizer, _ = by_schedule()
     for _ in range(10):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
-from tests.odd import EXAMPLES, refused, values
+from tests.fuzz import EXAMPLES, assert_refused, values
 
 SHAPE = {
     "t_max": st.integers(1, 9),
@@ -33,8 +33,8 @@ STEPS = np.array([-1, 0, 1, 2, 3, 5, 8, 9, 100, 2**31 - 1], "int32")
 
 def arguments(data, table, required=()):
     names = {*required, *data.draw(st.sets(st.sampled_from([*table]), max_size=4))}
-    odd = data.draw(st.sets(st.sampled_from([*table]), max_size=2))
-    return {name: data.draw(values if name in odd else table[name]) for name in sorted(names)}
+    invalid = data.draw(st.sets(st.sampled_from([*table]), max_size=2))
+    return {name: data.draw(values if name in invalid else table[name]) for name in sorted(names)}
 
 
 @EXAMPLES
@@ -45,7 +45,7 @@ def test_the_schedule(data):
     try:
         schedule = make(given) if make else CosineAnnealingSchedule(**given)
     except (TypeError, ValueError) as error:
-        refused(error, SCHEDULE)
+        assert_refused(error, SCHEDULE)
         return
     config = schedule.get_config()
     assert CosineAnnealingSchedule.from_config(config).get_config() == config
@@ -64,10 +64,10 @@ def test_the_callback(data):
     try:
         CosineAnnealingCallback(**given)
     except (TypeError, ValueError) as error:
-        refused(error, CALLBACK)
+        assert_refused(error, CALLBACK)
 
 
-def fitted(rate, callback):
+def fit_without_change(rate, callback):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(rate), "mse")
     before = model.get_weights()
@@ -79,18 +79,18 @@ def fitted(rate, callback):
 
 
 @pytest.mark.parametrize("rate", [float("inf"), float("nan")])
-def test_an_optimizer_whose_rate_is_no_rate(rate):
+def test_an_optimizer_with_an_invalid_rate(rate):
     sentence = (
         rf"^the rate of (?i:sgd)\w* must be > 0 and finite to be the peak, got {rate}; "
         r"give lr_initial=$"
     )
     with pytest.raises(ValueError, match=sentence):
-        fitted(rate, CosineAnnealingCallback())
+        fit_without_change(rate, CosineAnnealingCallback())
 
 
 def test_a_peak_that_float32_cannot_hold():
     sentence = r"^lr_initial must be in \(0, 3\.40282e\+38\], got 1e\+39$"
     with pytest.raises(ValueError, match=sentence):
-        fitted(0.1, CosineAnnealingCallback(lr_initial=1e39))
+        fit_without_change(0.1, CosineAnnealingCallback(lr_initial=1e39))
     with pytest.raises(ValueError, match=sentence):
         CosineAnnealingSchedule(lr_initial=1e39, t_max=10)

@@ -14,7 +14,7 @@ PLAN = {"lr_initial": "0.1", "lr_min": "1e-3", "t_max": "4"}
 BY_STEP = {**PLAN, "t_max": "40", "interval": "step", "steps_per_epoch": "10"}
 
 
-def said(path, flags, *callbacks, rate=0.1):
+def check_log(path, flags, *callbacks, rate=0.1):
     """Train for 6 epochs of 10 steps with Keras' log, and return what is said of it."""
     log = path / "log.csv"
     fit(compiled(keras.optimizers.SGD(rate)), *callbacks, keras.callbacks.CSVLogger(log), epochs=6)
@@ -34,7 +34,7 @@ class LogTheRate(keras.callbacks.Callback):
         logs["learning_rate"] = self.rate
 
 
-def by_hand(rate):
+def rate_scheduler(rate):
     return keras.callbacks.LearningRateScheduler(lambda epoch, _: rate(epoch))
 
 
@@ -54,12 +54,12 @@ RIGHT = True, "is as planned; rates compared: 6"
     ids=["epochs", "steps"],
 )
 def test_our_callback_is_as_planned(tmp_path, made, flags):
-    assert said(tmp_path, flags, *made()) == RIGHT
+    assert check_log(tmp_path, flags, *made()) == RIGHT
 
 
 def test_our_schedule_is_as_planned(tmp_path):
     schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=40, lr_min=1e-3)
-    assert said(tmp_path, BY_STEP, LogTheRate(), rate=schedule) == RIGHT
+    assert check_log(tmp_path, BY_STEP, LogTheRate(), rate=schedule) == RIGHT
 
 
 TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
@@ -69,7 +69,7 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
     ("made", "flags", "place", "cause"),
     [
         (
-            lambda: by_hand(lambda e: cosine(min(max(e - 1, 0), 4))),
+            lambda: rate_scheduler(lambda e: cosine(min(max(e - 1, 0), 4))),
             PLAN,
             1,
             "the run is one epoch late",
@@ -80,7 +80,7 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
             0,
             "epochs are taken for steps",
         ),
-        (lambda: by_hand(cosine), PLAN, 5, TORCH),
+        (lambda: rate_scheduler(cosine), PLAN, 5, TORCH),
         (lambda: CosineAnnealingCallback(lr_min=1e-3), PLAN, 1, "t_max is 6 instead of 4"),
         (
             lambda: CosineAnnealingCallback(t_max=4, lr_min=1e-3, lr_initial=0.03),
@@ -91,7 +91,7 @@ TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
     ],
 )
 def test_the_fault_of_a_real_run_is_named(tmp_path, made, flags, place, cause):
-    as_planned, line = said(tmp_path, flags, made())
+    as_planned, line = check_log(tmp_path, flags, made())
     assert not as_planned
     assert line.startswith(f"differs first at epoch {place}: ")
     assert line.endswith(f"; likely cause: {cause}")

@@ -43,18 +43,18 @@ def compile_(schedule):
     return lambda step: traced(ops.convert_to_tensor(step, "int32")), traces
 
 
-def truth(e, t_max, lr_initial=1, lr_min=0):
+def exact_rate(e, t_max, lr_initial=1, lr_min=0):
     x = mp.cos(mp.pi * min(e, t_max) / t_max)
     low = mp.mpf(lr_min)
     return low + (mp.mpf(lr_initial) - low) * (1 + x) / 2
 
 
-def off(rate, true):
+def relative_error(rate, true):
     """Return the relative error of a rate."""
     return abs(mp.mpf(float(rate)) - true) / true if true else float(rate != 0)
 
 
-def steps_of(t_max):
+def sample_steps(t_max):
     """Return the first and last steps and some between."""
     near = range(min(40, t_max + 1))
     return sorted({*near, *(t_max - k for k in near), *(t_max * k // 97 for k in range(98))})
@@ -65,8 +65,8 @@ def steps_of(t_max):
 def test_relative_error_at_most_6e_7(t_max, compiled):
     schedule = CosineAnnealingSchedule(lr_initial=1.0, t_max=t_max)
     call = compile_(schedule)[0] if compiled else schedule
-    steps = steps_of(t_max)
-    worst = max(off(as_float(call(e)), truth(e, t_max)) for e in steps)
+    steps = sample_steps(t_max)
+    worst = max(relative_error(as_float(call(e)), exact_rate(e, t_max)) for e in steps)
     assert worst <= 6e-7
 
 
@@ -134,7 +134,7 @@ def test_decayed_peaks(cycles, t_mult):
     start, length = 0, 4
     for i in range(5):
         true = mp.mpf(0.01) + mp.mpf("0.09") * mp.mpf(0.9) ** i
-        assert off(as_float(call(start)), true) < 6e-7
+        assert relative_error(as_float(call(start)), true) < 6e-7
         start, length = start + length, length * t_mult
     if cycles:
         assert as_float(call(start)) == np.float32(0.01)
@@ -145,7 +145,7 @@ def test_decayed_peaks_of_many_cycles():
         CosineAnnealingSchedule(lr_initial=1.0, t_max=1, cycles=None, peak_decay=0.999999)
     )
     for i in (1, 1000, 10**5, 10**6):
-        assert off(as_float(call(i)), mp.mpf(0.999999) ** i) < 6e-7
+        assert relative_error(as_float(call(i)), mp.mpf(0.999999) ** i) < 6e-7
 
 
 @pytest.mark.parametrize(

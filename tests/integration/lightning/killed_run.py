@@ -12,7 +12,7 @@ from pathlib import Path
 from parts import CosineAnnealingCallback, Model, fit, pl
 
 
-class Killed(Model):
+class KilledModel(Model):
     """Write each rate to disk before it is used, and die at one update."""
 
     def __init__(self, folder, kill_at):
@@ -34,7 +34,7 @@ def attempt(folder, options, kill_at):
     )
     saved = sorted(folder.glob("*.ckpt"), key=lambda path: int(path.stem.partition("=")[2]))
     fit(
-        Killed(folder, kill_at),
+        KilledModel(folder, kill_at),
         CosineAnnealingCallback(**options),
         saver,
         max_epochs=4,

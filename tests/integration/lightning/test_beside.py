@@ -14,15 +14,15 @@ newest = pytest.mark.skipif(
 CURVE = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
 
 
-def ours(**options):
+def by_step(**options):
     return CosineAnnealingCallback(interval="step", **options)
 
 
-def right(model):
+def follows_curve(model):
     return model.rates == pytest.approx(CURVE, rel=1e-12)
 
 
-class Wide(Model):
+class BackboneModel(Model):
     """A layer and a bias, so that there is something to prune and to freeze."""
 
     def __init__(self, **options):
@@ -38,19 +38,19 @@ class Wide(Model):
 @pytest.mark.parametrize("name", ["WeightAveraging", "EMAWeightAveraging"])
 def test_weight_averaging(name, order):
     model = Model()
-    fit(model, *[getattr(pl.callbacks, name)(), ours()][::order], max_epochs=1)
-    assert right(model)
+    fit(model, *[getattr(pl.callbacks, name)(), by_step()][::order], max_epochs=1)
+    assert follows_curve(model)
 
 
 def test_gradient_accumulation_scheduler():
     model = Model(batches=20)
-    fit(model, pl.callbacks.GradientAccumulationScheduler({0: 2}), ours(), max_epochs=1)
-    assert right(model)
+    fit(model, pl.callbacks.GradientAccumulationScheduler({0: 2}), by_step(), max_epochs=1)
+    assert follows_curve(model)
 
 
 @pytest.mark.parametrize("interval", ["step", "epoch"])
 def test_backbone_finetuning(interval):
-    class Finetuned(Wide):
+    class Finetuned(BackboneModel):
         def configure_optimizers(self):
             return torch.optim.SGD([self.weight], lr=self.lr)
 
@@ -71,17 +71,17 @@ def test_backbone_finetuning(interval):
 
 
 def test_model_pruning():
-    model = Wide()
+    model = BackboneModel()
     pruning = pl.callbacks.ModelPruning("l1_unstructured", [(model.backbone, "weight")], amount=0.5)
-    fit(model, pruning, ours(), max_epochs=1)
-    assert right(model)
+    fit(model, pruning, by_step(), max_epochs=1)
+    assert follows_curve(model)
 
 
 @newest
 def test_rich_progress_bar():
     model = Model()
-    fit(model, pl.callbacks.RichProgressBar(), ours(), max_epochs=1, enable_progress_bar=True)
-    assert right(model)
+    fit(model, pl.callbacks.RichProgressBar(), by_step(), max_epochs=1, enable_progress_bar=True)
+    assert follows_curve(model)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_kinds_of_adam(options):
     model = Model(
         optimizer=lambda parameters, lr: torch.optim.Adam(parameters, **{"lr": lr, **options})
     )
-    fit(model, ours(), max_epochs=1)
+    fit(model, by_step(), max_epochs=1)
     assert model.rates == pytest.approx(CURVE, rel=1e-6 if "lr" in options else 1e-12)
 
 
@@ -101,8 +101,8 @@ def test_kinds_of_adam(options):
 def test_a_compiled_model():
     model = Model()
     model.compiled = torch.compile(torch.nn.Linear(1, 1), backend="eager")
-    fit(model, ours(), max_epochs=1)
-    assert right(model)
+    fit(model, by_step(), max_epochs=1)
+    assert follows_curve(model)
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ def test_a_compiled_optimizer(tensor):
             return loss
 
     model = Model(optimizer=Compiled)
-    fit(model, ours(), max_epochs=1)
+    fit(model, by_step(), max_epochs=1)
     assert model.rates == pytest.approx(CURVE, rel=1e-6 if tensor else 1e-12)
     assert model.weight.item() == pytest.approx(-sum(CURVE), rel=1e-6)
 
@@ -132,7 +132,7 @@ def test_an_8_bit_optimizer():
     from torchao.optim import AdamW8bit
 
     model = Model(optimizer=AdamW8bit)
-    fit(model, ours(), max_epochs=1)
+    fit(model, by_step(), max_epochs=1)
     assert model.rates == pytest.approx(CURVE, rel=1e-6)
 
 
@@ -140,10 +140,10 @@ def test_an_8_bit_optimizer():
 def test_a_schedule_free_optimizer():
     from schedulefree import SGDScheduleFree
 
-    class Free(Model):
+    class ScheduleFreeModel(Model):
         def on_train_start(self):
             self.optimizers().optimizer.train()
 
-    model = Free(optimizer=SGDScheduleFree)
-    fit(model, ours(), max_epochs=1)
-    assert right(model)
+    model = ScheduleFreeModel(optimizer=SGDScheduleFree)
+    fit(model, by_step(), max_epochs=1)
+    assert follows_curve(model)

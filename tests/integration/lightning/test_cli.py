@@ -32,7 +32,7 @@ class Net(Model):
         super().__init__(batches=12)
 
 
-def built(tmp_path, *lines, arguments=()):
+def build_cli(tmp_path, *lines, arguments=()):
     """Write a YAML with these init_args, parse it, and return the CLI."""
     config = tmp_path / "config.yaml"
     config.write_text(
@@ -67,7 +67,7 @@ def callback_of(made):
 
 
 def test_interval_step_from_yaml_alone(tmp_path):
-    made = built(tmp_path, "interval: step", "t_max: 8")
+    made = build_cli(tmp_path, "interval: step", "t_max: 8")
     made.trainer.fit(made.model)
     right = [0.1, 0.09619398, 0.08535534, 0.06913417, 0.05, 0.03086583, 0.01464466, 0.00380602]
     assert made.model.rates == pytest.approx([*right, 0, 0, 0, 0], rel=1e-6)
@@ -96,14 +96,14 @@ def test_interval_step_from_yaml_alone(tmp_path):
     ],
 )
 def test_values_as_yaml_reads_them(tmp_path, line, right):
-    assert repr(callback_of(built(tmp_path, line))) == f"CosineAnnealingCallback({right})"
+    assert repr(callback_of(build_cli(tmp_path, line))) == f"CosineAnnealingCallback({right})"
 
 
 @pytest.mark.parametrize(
     ("given", "right"), [("1", "1"), ("1.0", "1.0"), ("8.0", "8"), ("1e3", "1000"), ("0.5", "0.5")]
 )
 def test_values_from_the_command_line(tmp_path, given, right):
-    made = built(tmp_path, arguments=[f"--trainer.callbacks.t_max={given}"])
+    made = build_cli(tmp_path, arguments=[f"--trainer.callbacks.t_max={given}"])
     assert repr(callback_of(made)) == f"CosineAnnealingCallback(t_max={right})"
 
 
@@ -137,7 +137,7 @@ BAD = [
 @pytest.mark.parametrize("line", [*BAD, "tmax: 10"])
 def test_a_bad_yaml_value_gives_one_clean_error(tmp_path, capsys, line):
     with pytest.raises(SystemExit) as end:
-        built(tmp_path, line)
+        build_cli(tmp_path, line)
     assert end.value.code == 2
     printed = capsys.readouterr().err
     name, _, value = line.partition(": ")
@@ -159,7 +159,7 @@ def test_a_bad_yaml_value_gives_one_clean_error(tmp_path, capsys, line):
 )
 def test_the_error_says_what_to_do(tmp_path, capsys, line, sentence):
     with pytest.raises(SystemExit):
-        built(tmp_path, line)
+        build_cli(tmp_path, line)
     assert sentence in capsys.readouterr().err
 
 
@@ -172,15 +172,15 @@ def test_the_error_says_what_to_do(tmp_path, capsys, line, sentence):
     ],
     ids=["two-floors", "null"],
 )
-def test_what_parsing_cannot_see_comes_from_init(tmp_path, capsys, lines, sentence):
+def test_errors_that_parsing_cannot_find_come_from_init(tmp_path, capsys, lines, sentence):
     with pytest.raises((ValueError, SystemExit)) as refused:
-        built(tmp_path, *lines)
+        build_cli(tmp_path, *lines)
     assert sentence in str(refused.value) + capsys.readouterr().err
 
 
 def test_help_explains_every_argument(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
-        built(tmp_path, arguments=[f"--trainer.callbacks.help={PATH}"])
+        build_cli(tmp_path, arguments=[f"--trainer.callbacks.help={PATH}"])
     assert end.value.code == 0
     _, _, printed = capsys.readouterr().out.partition("Help for")
     for name in ARGUMENTS:
@@ -191,7 +191,7 @@ def test_help_explains_every_argument(tmp_path, capsys):
 
 def test_print_config_shows_plain_values(tmp_path, capsys):
     with pytest.raises(SystemExit):
-        built(tmp_path, "t_max: 1e1", "warmup: 0.2", arguments=["--print_config"])
+        build_cli(tmp_path, "t_max: 1e1", "warmup: 0.2", arguments=["--print_config"])
     printed = capsys.readouterr().out
     assert "t_max: 10\n" in printed
     assert "warmup: 0.2\n" in printed

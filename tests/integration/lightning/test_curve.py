@@ -24,7 +24,7 @@ COSINE_10 = [
 ]
 
 
-def used(callback, *, lr=0.1, **options):
+def rates_used(callback, *, lr=0.1, **options):
     model = Model(lr, batches=options.pop("batches", 10))
     fit(model, callback, **options)
     return model.rates
@@ -107,37 +107,41 @@ def used(callback, *, lr=0.1, **options):
     ],
 )
 def test_each_update_uses_its_rate(options, run, right):
-    assert used(CosineAnnealingCallback(interval="step", **options), **run) == pytest.approx(
+    assert rates_used(CosineAnnealingCallback(interval="step", **options), **run) == pytest.approx(
         right, rel=1e-12, abs=1e-17
     )
 
 
 def test_both_ends_are_exact():
-    rates = used(CosineAnnealingCallback(t_max=10, lr_min=0.001, interval="step"), max_steps=12)
+    rates = rates_used(
+        CosineAnnealingCallback(t_max=10, lr_min=0.001, interval="step"), max_steps=12
+    )
     assert (rates[0], rates[10], rates[11]) == (0.1, 0.001, 0.001)
 
 
 def test_accumulation_counts_updates():
-    rates = used(CosineAnnealingCallback(interval="step"), max_epochs=2, accumulate_grad_batches=4)
+    rates = rates_used(
+        CosineAnnealingCallback(interval="step"), max_epochs=2, accumulate_grad_batches=4
+    )
     right = [0.05 * (1 + math.cos(math.pi * e / 6)) for e in range(6)]
     assert rates == pytest.approx(right, rel=1e-12)
 
 
 def test_step_and_epoch_are_different_units():
-    by_step = used(CosineAnnealingCallback(t_max=30, interval="step"), max_epochs=3)
-    by_epoch = used(CosineAnnealingCallback(t_max=30), max_epochs=3)
+    by_step = rates_used(CosineAnnealingCallback(t_max=30, interval="step"), max_epochs=3)
+    by_epoch = rates_used(CosineAnnealingCallback(t_max=30), max_epochs=3)
     assert by_step[-1] == pytest.approx(0.0002739052, rel=1e-6)
     assert by_epoch[-1] == pytest.approx(0.05 * (1 + math.cos(math.pi * 2 / 30)), rel=1e-12)
 
 
 def test_epochs_are_the_default_unit_and_the_whole_run_its_length():
-    rates = used(CosineAnnealingCallback(), max_epochs=4, batches=2)
+    rates = rates_used(CosineAnnealingCallback(), max_epochs=4, batches=2)
     right = [0.1, 0.1, 0.08535534, 0.08535534, 0.05, 0.05, 0.01464466, 0.01464466]
     assert rates == pytest.approx(right, rel=1e-6)
 
 
 def test_a_loader_longer_than_planned_stays_at_the_floor():
-    rates = used(CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1, batches=25)
+    rates = rates_used(CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1, batches=25)
     assert rates[20:] == [0] * 5
 
 
@@ -162,7 +166,7 @@ def test_a_position_that_goes_back():
 
 def test_one_callback_serves_several_trainers():
     callback = CosineAnnealingCallback(t_max=10, interval="step")
-    assert used(callback, max_steps=5) == used(callback, max_steps=5)
+    assert rates_used(callback, max_steps=5) == rates_used(callback, max_steps=5)
 
 
 def test_a_second_fit_goes_on_with_the_positions_and_takes_the_new_base(recwarn):
@@ -176,7 +180,7 @@ def test_a_second_fit_goes_on_with_the_positions_and_takes_the_new_base(recwarn)
     assert not [w for w in recwarn if "cosine_callbacks" in w.filename]
 
 
-class Grouped(Model):
+class TwoGroups(Model):
     """Two groups, the second frozen by a rate of 0."""
 
     def configure_optimizers(self):
@@ -186,7 +190,7 @@ class Grouped(Model):
 
 
 def test_validation_and_another_loader_length_do_not_move_the_position():
-    class Validated(Grouped):
+    class Validated(TwoGroups):
         def val_dataloader(self):
             return DataLoader(torch.zeros(3, 1))
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks._trainer import checkpoint
+from tests.fuzz import EXAMPLES, SPECIAL, assert_refused, values
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, trainer
-from tests.odd import EXAMPLES, FIXED, refused, values
 
 ARGUMENTS = {
     "t_max": st.none() | st.integers(1, 9) | st.just(0.5),
@@ -32,12 +32,12 @@ ARGUMENTS = {
 @given(st.data())
 def test_the_constructor(data):
     names = data.draw(st.sets(st.sampled_from([*ARGUMENTS]), max_size=5))
-    odd = data.draw(st.sets(st.sampled_from([*ARGUMENTS]), max_size=2))
-    given = {name: data.draw(values if name in odd else ARGUMENTS[name]) for name in names}
+    invalid = data.draw(st.sets(st.sampled_from([*ARGUMENTS]), max_size=2))
+    given = {name: data.draw(values if name in invalid else ARGUMENTS[name]) for name in names}
     try:
         callback = CosineAnnealingCallback(**given)
     except (TypeError, ValueError) as error:
-        refused(error, ARGUMENTS)
+        assert_refused(error, ARGUMENTS)
     else:
         assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - it is our own
 
@@ -52,13 +52,13 @@ def state():
     return callback.state_dict()
 
 
-def places(value, path=()):
+def paths_in(value, path=()):
     """Return the path of each part of the state."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     for key, part in inner:
         yield (*path, key)
         if isinstance(part, dict | list):
-            yield from places(part, (*path, key))
+            yield from paths_in(part, (*path, key))
 
 
 TENSORS = [torch.tensor(1), torch.tensor(0.1), torch.zeros(3), torch.tensor(1.0, device="meta")]
@@ -70,7 +70,7 @@ parts = values | st.sampled_from(range(len(TENSORS))).map(lambda i: TENSORS[i])
 def test_the_saved_state(state, data):
     damaged = copy.deepcopy(state)
     for _ in range(data.draw(st.integers(1, 2))):
-        *path, last = data.draw(st.sampled_from([*places(state)]))
+        *path, last = data.draw(st.sampled_from([*paths_in(state)]))
         part, removed = data.draw(parts), data.draw(st.booleans())
         with suppress(LookupError, TypeError):  # the first damage may have taken the second's place
             inner = damaged
@@ -81,9 +81,9 @@ def test_the_saved_state(state, data):
             else:
                 inner[last] = part
     try:
-        checkpoint.read_state(damaged)
+        damaged = checkpoint.read_state(damaged)
     except ValueError as error:
-        refused(error, ["the checkpoint's state"])
+        assert_refused(error, ["the checkpoint's state"])
         return
     cycles = checkpoint._saved_cycles(state)
     sentence = checkpoint.changes(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
@@ -94,20 +94,20 @@ def test_the_saved_state(state, data):
         assert 0 <= each["count"] < 2**63
 
 
-@pytest.mark.parametrize("number", range(len(FIXED)))
+@pytest.mark.parametrize("number", range(len(SPECIAL)))
 def test_a_state_that_is_something_else(number, state):
-    for wrong in (FIXED[number], {**state, "optimizers": FIXED[number]}):
+    for wrong in (SPECIAL[number], {**state, "optimizers": SPECIAL[number]}):
         try:
-            checkpoint.read_state(wrong)
+            read = checkpoint.read_state(wrong)
         except ValueError as error:
-            refused(error, ["the checkpoint's state"])
+            assert_refused(error, ["the checkpoint's state"])
         else:
-            assert wrong == {**state, "optimizers": []}
+            assert read == {**state, "optimizers": []}
 
 
 @pytest.mark.parametrize("rate", [math.inf, math.nan, -0.1])
 @pytest.mark.parametrize("lr_min", [0.0, 0.01])
-def test_an_optimizer_whose_rate_is_no_rate(rate, lr_min):
+def test_an_optimizer_with_an_invalid_rate(rate, lr_min):
     def optimizer(parameters, lr):
         made = torch.optim.SGD(parameters, lr)
         made.param_groups[0]["lr"] = rate
@@ -115,7 +115,7 @@ def test_an_optimizer_whose_rate_is_no_rate(rate, lr_min):
 
     model = Model(optimizer=optimizer)
     sentence = (
-        rf"^the rate of param group 0 of optimizer 0 must lie in \[0, inf\), got {rate}; give"
+        rf"^the rate of param group 0 of optimizer 0 must be (>= 0|finite), got {rate}$"
     )
     with pytest.raises(ValueError, match=sentence):
         trainer(CosineAnnealingCallback(lr_min=lr_min), max_epochs=1).fit(model)

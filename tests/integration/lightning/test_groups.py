@@ -10,7 +10,7 @@ from tests.curve import cosine
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl, trainer
 
 
-def step(*, t_max=10, lr_min=0.0, **options):
+def by_step(*, t_max=10, lr_min=0.0, **options):
     return CosineAnnealingCallback(t_max=t_max, lr_min=lr_min, interval="step", **options)
 
 
@@ -38,7 +38,7 @@ class Groups(Model):
 
 def test_each_group_keeps_its_own_base():
     model = Groups(0.1, 0.01)
-    made = fit(model, step(), max_epochs=1)
+    made = fit(model, by_step(), max_epochs=1)
     assert model.used[1][2:] == pytest.approx((0.09755283, 0.009755283), rel=1e-6)
     bases = [group["initial_lr"] for group in made.optimizers[0].param_groups]
     assert bases == [0.1, 0.01]
@@ -46,7 +46,7 @@ def test_each_group_keeps_its_own_base():
 
 def test_a_floor_above_one_groups_rate_is_refused():
     model = Groups(0.1, 1e-4)
-    attempt = trainer(step(lr_min=1e-3), max_epochs=1)
+    attempt = trainer(by_step(lr_min=1e-3), max_epochs=1)
     named = re.escape("the rate of param group 1 of optimizer 0=0.0001; lower lr_min or give")
     with pytest.raises(ValueError, match=rf"^lr_min must not lie above .*{named}"):
         attempt.fit(model)
@@ -57,7 +57,7 @@ def test_a_floor_above_one_groups_rate_is_refused():
 
 def test_a_ratio_is_a_fraction_of_each_groups_own_rate():
     model = Groups(0.1, 1e-4)
-    fit(model, step(lr_min_ratio=0.01), max_epochs=2)
+    fit(model, by_step(lr_min_ratio=0.01), max_epochs=2)
     assert model.used[5][2:] == pytest.approx((0.0505, 5.05e-5), rel=1e-12)
     assert model.used[15][2:] == pytest.approx((0.001, 1e-6), rel=1e-15)
 
@@ -65,14 +65,14 @@ def test_a_ratio_is_a_fraction_of_each_groups_own_rate():
 @pytest.mark.parametrize("floor", [{}, {"lr_min": 0.001}, {"lr_min_ratio": 0.01}], ids=str)
 def test_a_group_at_rate_0_stays_there(floor):
     model = Groups(0.1, 0.0)
-    fit(model, step(**floor), max_epochs=2)
+    fit(model, by_step(**floor), max_epochs=2)
     assert set(model.column(1)) == {0.0}
     assert model.column(0)[0] == 0.1
 
 
-def test_an_explicit_lr_initial_is_every_groups():
+def test_an_explicit_lr_initial_applies_to_every_group():
     model = Groups(0.1, 0.01)
-    fit(model, step(lr_initial=0.2), max_epochs=1)
+    fit(model, by_step(lr_initial=0.2), max_epochs=1)
     assert (
         model.column(0) == model.column(1) == pytest.approx([cosine(e, 10, 0.2) for e in range(10)])
     )
@@ -103,7 +103,7 @@ def test_tensor_rates_are_filled_in_place(optimizer, options):
             objects.append([group["lr"] for group in optimizer.param_groups])
 
     model = Watched(0.1, 0.1, optimizer=optimizer, **options)
-    fit(model, step(), max_epochs=1)
+    fit(model, by_step(), max_epochs=1)
     assert model.column(0) == model.column(1) == pytest.approx([cosine(e, 10) for e in range(10)])
     first, second = objects[0]
     assert isinstance(first, torch.Tensor)
@@ -113,30 +113,30 @@ def test_tensor_rates_are_filled_in_place(optimizer, options):
     assert shared is not first
 
 
-def double(rate):
+def double_tensor(rate):
     return torch.tensor(rate, dtype=torch.float64)
 
 
 def test_the_weights_move_by_tensor_rates():
-    given = double(0.1)
+    given = double_tensor(0.1)
     model = Model(given)
-    made = fit(model, step(), max_epochs=1)
+    made = fit(model, by_step(), max_epochs=1)
     assert model.weight.item() == pytest.approx(-sum(cosine(e, 10) for e in range(10)), rel=1e-6)
     assert given.item() == made.optimizers[0].defaults["lr"].item() == 0.1
 
 
 @pytest.mark.parametrize(
     ("saved", "resumed"),
-    [(double, double), (double, float), (float, double)],
+    [(double_tensor, double_tensor), (double_tensor, float), (float, double_tensor)],
     ids=["tensor", "tensor-then-float", "float-then-tensor"],
 )
 def test_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
     straight = Model()
-    fit(straight, step(), max_steps=10)
-    fit(Model(saved(0.1)), step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
+    fit(straight, by_step(), max_steps=10)
+    fit(Model(saved(0.1)), by_step(), max_steps=4).save_checkpoint(tmp_path / "run.ckpt")
     given = resumed(0.1)
     model = Model(given)
-    made = fit(model, step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
+    made = fit(model, by_step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
     assert model.rates == straight.rates[4:]
     assert given == 0.1
     # The checkpoint says what kind the rate is, as torch's load_state_dict has it.
@@ -172,10 +172,10 @@ class Body(Model):
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("lr_min", [0.0, 1e-4])
-@pytest.mark.parametrize("rate", [float, double])
+@pytest.mark.parametrize("rate", [float, double_tensor])
 def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
     model = Body(lr=rate(0.1))
-    ours, theirs = step(t_max=12, lr_min=lr_min), Unfreeze()
+    ours, theirs = by_step(t_max=12, lr_min=lr_min), Unfreeze()
     callbacks = [ours, theirs] if ours_first else [theirs, ours]
     fit(model, *callbacks, max_epochs=4)
     # Lightning gives the new group a tenth of the rate at update 6; the base follows from that.
@@ -189,7 +189,7 @@ def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
 
 def test_an_added_group_follows_torchs_own_scheduler():
     model = Body()
-    fit(model, step(t_max=12, lr_min=1e-4), Unfreeze(0.02), max_epochs=4)
+    fit(model, by_step(t_max=12, lr_min=1e-4), Unfreeze(0.02), max_epochs=4)
     weights = torch.nn.Parameter(torch.zeros(1)), torch.nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD(weights[:1], lr=0.1)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 12, 1e-4)
@@ -207,7 +207,7 @@ def test_an_added_group_follows_torchs_own_scheduler():
 
 def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
     model = Body()
-    fit(model, step(t_max=12, lr_min_ratio=0.1), Unfreeze(0.02), max_epochs=5)
+    fit(model, by_step(t_max=12, lr_min_ratio=0.1), Unfreeze(0.02), max_epochs=5)
     base = 0.02 / 0.55
     added = [used[3] for used in model.used if len(used) == 4]
     right = [cosine(min(e, 12), 12, base, base / 10) for e in range(6, 15)]
@@ -216,7 +216,7 @@ def test_an_added_group_under_a_ratio_floor_keeps_its_ratio():
 
 def test_a_group_added_in_the_warmup_rises_with_the_others():
     model = Body()
-    fit(model, step(t_max=20, warmup=9), Unfreeze(0.01), max_epochs=4)
+    fit(model, by_step(t_max=20, warmup=9), Unfreeze(0.01), max_epochs=4)
     added = [used[3] for used in model.used if len(used) == 4]
     # Update 6 is at 7/10 of the peak.
     assert added[:4] == pytest.approx([0.01, 0.01 * 8 / 7, 0.01 * 9 / 7, 0.01 * 10 / 7], rel=1e-12)
@@ -227,7 +227,7 @@ def test_a_group_added_in_the_warmup_rises_with_the_others():
 )
 def test_an_added_group_below_the_floor_is_held_also_when_resumed(tmp_path, recwarn, options, held):
     def ours():
-        return step(t_max=14, lr_min=0.01, **options)
+        return by_step(t_max=14, lr_min=0.01, **options)
 
     with pytest.warns(UserWarning, match="param group 1 of optimizer 0 has rate 0.001") as caught:
         made = fit(Body(), ours(), Unfreeze(0.001), max_epochs=4)
@@ -241,30 +241,30 @@ def test_an_added_group_below_the_floor_is_held_also_when_resumed(tmp_path, recw
 
 def test_added_groups_are_resumed_bit_for_bit(tmp_path):
     straight = Body()
-    fit(straight, step(t_max=18), Unfreeze(), max_epochs=6)
-    fit(Body(), step(t_max=18), Unfreeze(), max_epochs=4).save_checkpoint(tmp_path / "run.ckpt")
+    fit(straight, by_step(t_max=18), Unfreeze(), max_epochs=6)
+    fit(Body(), by_step(t_max=18), Unfreeze(), max_epochs=4).save_checkpoint(tmp_path / "run.ckpt")
     resumed = Body()
-    fit(resumed, step(t_max=18), Unfreeze(), max_epochs=6, ckpt_path=tmp_path / "run.ckpt")
+    fit(resumed, by_step(t_max=18), Unfreeze(), max_epochs=6, ckpt_path=tmp_path / "run.ckpt")
     assert resumed.used == straight.used[12:]
 
 
 def test_a_group_added_at_the_end_stays_at_the_floor():
     model = Body()
-    fit(model, step(t_max=6), Unfreeze(0.02), max_epochs=4)
+    fit(model, by_step(t_max=6), Unfreeze(0.02), max_epochs=4)
     added = [used[3] for used in model.used if len(used) == 4]
     assert added[-1] == 0
 
 
-class Owner(pl.Callback):
+class EditGroups(pl.Callback):
     """Set groups' rates at an update, or remove a group there."""
 
-    def __init__(self, act, update=4):
-        self.act = act
+    def __init__(self, edit, update=4):
+        self.edit = edit
         self.update = update
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         if trainer.global_step == self.update:
-            self.act(trainer.optimizers[0].param_groups)
+            self.edit(trainer.optimizers[0].param_groups)
 
 
 def halve(groups):
@@ -276,7 +276,7 @@ def fill(groups):
 
 
 def replace(groups):
-    groups[-1]["lr"] = double(float(groups[-1]["lr"]) / 2)
+    groups[-1]["lr"] = double_tensor(float(groups[-1]["lr"]) / 2)
 
 
 def write_float(groups):
@@ -284,21 +284,21 @@ def write_float(groups):
 
 
 @pytest.mark.parametrize(
-    ("rate", "act"),
+    ("rate", "edit"),
     [
         (float, halve),
         (float, replace),
-        (double, fill),
-        (double, replace),
-        (double, write_float),
+        (double_tensor, fill),
+        (double_tensor, replace),
+        (double_tensor, write_float),
     ],
     ids=["float", "float-to-tensor", "tensor-in-place", "tensor-replaced", "tensor-to-float"],
 )
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside-another"])
-def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_first, others):
+def test_a_group_set_to_another_rate_continues_from_it(rate, edit, ours_first, others):
     model = Groups(*[rate(0.1)] * others, rate(0.1))
-    callbacks = [step(), Owner(act)]
+    callbacks = [by_step(), EditGroups(edit)]
     fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=1)
     if others:
         assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
@@ -306,33 +306,33 @@ def test_a_group_whose_owner_sets_its_rate_goes_on_from_there(rate, act, ours_fi
     assert model.column(others) == pytest.approx(right, rel=1e-12)
 
 
-def test_a_rate_that_is_written_back_as_it_was_changes_nothing():
+def test_a_rate_written_back_unchanged_changes_nothing():
     def write_back(groups):
         groups[1]["lr"] = float(repr(groups[1]["lr"]))
 
     # Worked out from the rate of update 4, this base would be another float.
     model = Groups(0.19, 0.19)
-    fit(model, step(lr_min=0.003), Owner(write_back), max_epochs=1)
+    fit(model, by_step(lr_min=0.003), EditGroups(write_back), max_epochs=1)
     assert model.column(1) == model.column(0)
 
 
-def times(factor, chosen):
-    def act(groups):
+def multiply(factor, chosen):
+    def edit(groups):
         for k in chosen:
             groups[k]["lr"] *= factor
 
-    return act
+    return edit
 
 
-@pytest.mark.parametrize("rate", [float, double])
+@pytest.mark.parametrize("rate", [float, double_tensor])
 @pytest.mark.parametrize("chosen", [[0], [2], [4], [1, 3], [0, 1], range(5)], ids=str)
-def test_groups_that_are_alike_part_and_meet_again(rate, chosen):
+def test_equal_groups_that_become_different_and_are_rescaled(rate, chosen):
     # Worked out from the rates of these updates, the base of the others would be another float.
     floor, whole = 0.003, 0.19
     alone, model = Groups(rate(whole)), Groups(*map(rate, [whole] * 5))
-    owners = Owner(times(0.5, chosen)), Owner(times(2, chosen), 7)
-    fit(alone, step(lr_min=floor), max_epochs=1)
-    fit(model, step(lr_min=floor), *owners, max_epochs=1)
+    owners = EditGroups(multiply(0.5, chosen)), EditGroups(multiply(2, chosen), 7)
+    fit(alone, by_step(lr_min=floor), max_epochs=1)
+    fit(model, by_step(lr_min=floor), *owners, max_epochs=1)
 
     half = floor + (cosine(4, 10, whole, floor) / 2 - floor) / cosine(4, 10, 1)
     more = floor + (cosine(7, 10, half, floor) * 2 - floor) / cosine(7, 10, 1)
@@ -345,25 +345,29 @@ def test_groups_that_are_alike_part_and_meet_again(rate, chosen):
             assert model.column(k) == alone.column(0)
 
 
-def test_groups_that_become_alike_get_one_rate_computed_for_all():
+def test_groups_that_become_equal_share_one_computed_rate():
     model = Groups(0.1, 0.01)
-    made = fit(model, step(lr_initial=0.2), max_epochs=1)
+    made = fit(model, by_step(lr_initial=0.2), max_epochs=1)
     first, second = (group["lr"] for group in made.optimizers[0].param_groups)
     assert first is second
 
 
-@pytest.mark.parametrize("kinds", [(float, double), (double, float)], ids=["first", "second"])
+@pytest.mark.parametrize(
+    "kinds", [(float, double_tensor), (double_tensor, float)], ids=["first", "second"]
+)
 def test_a_float_beside_a_tensor_of_the_same_rate(kinds):
     model = Groups(*(kind(0.1) for kind in kinds))
-    made = fit(model, step(), max_epochs=1)
+    made = fit(model, by_step(), max_epochs=1)
     assert model.column(0) == model.column(1) == pytest.approx([cosine(e, 10) for e in range(10)])
     rates = [group["lr"] for group in made.optimizers[0].param_groups]
-    assert [isinstance(rate, torch.Tensor) for rate in rates] == [kind is double for kind in kinds]
+    assert [isinstance(rate, torch.Tensor) for rate in rates] == [
+        kind is double_tensor for kind in kinds
+    ]
 
 
 def test_two_groups_of_the_same_curve_with_another_between_them():
     model = Groups(0.1, 0.01, 0.1)
-    fit(model, step(), Owner(times(0.5, [2])), max_epochs=1)
+    fit(model, by_step(), EditGroups(multiply(0.5, [2])), max_epochs=1)
     assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)], rel=1e-12)
     right = [cosine(e, 10, 0.1 if e < 4 else 0.05) for e in range(10)]
     assert model.column(2) == pytest.approx(right, rel=1e-12)
@@ -373,37 +377,37 @@ def test_a_group_set_to_the_tensor_of_another_one_gets_its_own():
     def share(groups):
         groups[1]["lr"] = groups[0]["lr"]
 
-    model = Groups(double(0.1), double(0.05))
-    made = fit(model, step(), Owner(share), max_epochs=1)
+    model = Groups(double_tensor(0.1), double_tensor(0.05))
+    made = fit(model, by_step(), EditGroups(share), max_epochs=1)
     assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)])
     assert model.column(1)[4:] == pytest.approx(model.column(0)[4:], rel=1e-12)
     first, second = (group["lr"] for group in made.optimizers[0].param_groups)
     assert first is not second
 
 
-def test_a_tensor_that_its_owner_puts_in_place_of_ours_on_the_same_memory():
+def test_a_tensor_replaced_by_an_alias_of_its_memory():
     def alias(groups):
         groups[0]["lr"] = groups[0]["lr"].detach()
 
-    model = Groups(double(0.1))
-    fit(model, step(), Owner(alias), max_epochs=1)
+    model = Groups(double_tensor(0.1))
+    fit(model, by_step(), EditGroups(alias), max_epochs=1)
     assert model.column(0) == pytest.approx([cosine(e, 10) for e in range(10)], rel=1e-12)
 
 
-def test_a_tensor_that_an_owner_sets_stays_the_owners():
-    theirs = double(0.05)
+def test_a_tensor_set_by_the_user_is_not_written_to():
+    theirs = double_tensor(0.05)
 
     def share(groups):
         groups[0]["lr"] = groups[1]["lr"] = theirs
 
-    model = Groups(double(0.1), 0.1)
-    fit(model, step(), Owner(share), max_epochs=1)
+    model = Groups(double_tensor(0.1), 0.1)
+    fit(model, by_step(), EditGroups(share), max_epochs=1)
     right = [cosine(e, 10, 0.05 / cosine(4, 10, 1)) for e in range(4, 10)]
     assert model.column(0)[4:] == model.column(1)[4:] == pytest.approx(right, rel=1e-12)
     assert theirs.item() == 0.05
 
 
-class AtTheEnd(pl.Callback):
+class SetRateAtEpochEnd(pl.Callback):
     """Set a rate as epoch 4 ends."""
 
     def on_train_epoch_end(self, trainer, pl_module):
@@ -414,16 +418,16 @@ class AtTheEnd(pl.Callback):
 @pytest.mark.parametrize(
     ("ours_first", "position"), [(True, 5), (False, 4)], ids=["before", "after"]
 )
-def test_a_rate_set_at_the_end_of_an_epoch_is_that_of_where_the_curve_stands(ours_first, position):
+def test_a_rate_set_at_the_end_of_an_epoch_counts_for_the_current_position(ours_first, position):
     model = Model(batches=1)
-    callbacks = [CosineAnnealingCallback(t_max=10), AtTheEnd()]
+    callbacks = [CosineAnnealingCallback(t_max=10), SetRateAtEpochEnd()]
     fit(model, *(callbacks if ours_first else callbacks[::-1]), max_epochs=10)
     base = 0.03 / cosine(position, 10, 1)
     right = [cosine(e, 10, 0.1 if e < 5 else base) for e in range(10)]
     assert model.rates == pytest.approx(right, rel=1e-12)
 
 
-class Borrow(pl.Callback):
+class AddSchedulerForOneEpoch(pl.Callback):
     """Give the optimizer to a scheduler as the training begins; an epoch later set a rate."""
 
     def on_train_start(self, trainer, pl_module):
@@ -437,22 +441,22 @@ class Borrow(pl.Callback):
             trainer.optimizers[0].param_groups[0]["lr"] = 0.2
 
 
-def test_a_rate_set_before_we_wrote_any_is_a_peak():
+def test_a_rate_set_before_the_first_write_is_the_peak():
     model = Model()
-    fit(model, Borrow(), step(t_max=20, warmup=4), max_epochs=2)
+    fit(model, AddSchedulerForOneEpoch(), by_step(t_max=20, warmup=4), max_epochs=2)
     rates = [used[2] for used in model.used]
     assert rates[:10] == [0.1] * 10
     assert rates[10:] == pytest.approx([cosine(e - 4, 16, 0.2) for e in range(10, 20)], rel=1e-12)
 
 
 def set_second(rate):
-    def act(groups):
+    def edit(groups):
         groups[1]["lr"] = rate
 
-    return act
+    return edit
 
 
-class Mended(Groups):
+class CorrectRefusedRate(Groups):
     """Set two of five rates, one to what is refused, catch the refusal and mend it."""
 
     def __init__(self, *rates):
@@ -474,9 +478,9 @@ class Mended(Groups):
             groups[3]["lr"] = 0.05
 
 
-def test_a_refused_rate_that_is_mended_leaves_the_others_alone():
-    model = Mended(*[0.19] * 5)
-    fit(model, step(lr_min=0.003), max_epochs=1)
+def test_a_refused_rate_that_is_corrected_leaves_the_other_groups_alone():
+    model = CorrectRefusedRate(*[0.19] * 5)
+    fit(model, by_step(lr_min=0.003), max_epochs=1)
     # Worked out from the rate of an update, the base of the others would be another float.
     assert [rates[0] for rates in model.seen] == [rates[2] for rates in model.seen]
     assert [rates[0] for rates in model.seen] == [rates[4] for rates in model.seen]
@@ -486,29 +490,29 @@ def test_a_refused_rate_that_is_mended_leaves_the_others_alone():
 def test_a_negative_rate_is_refused():
     sentence = r"lr_min must not lie above the rate of param group 1 of optimizer 0, got lr_min=0"
     with pytest.raises(ValueError, match=sentence):
-        fit(Groups(0.1, 0.1), step(), Owner(set_second(-0.1)), max_epochs=1)
+        fit(Groups(0.1, 0.1), by_step(), EditGroups(set_second(-0.1)), max_epochs=1)
 
 
-def test_a_group_frozen_by_its_owner_stays_at_0_also_above_a_floor():
+def test_a_group_set_to_0_stays_at_0_even_with_a_floor():
     model = Groups(0.1, 0.1)
-    fit(model, step(lr_min=0.001), Owner(set_second(0.0)), max_epochs=1)
+    fit(model, by_step(lr_min=0.001), EditGroups(set_second(0.0)), max_epochs=1)
     assert model.column(1)[:4] == pytest.approx([cosine(e, 10, 0.1, 0.001) for e in range(4)])
     assert model.column(1)[4:] == [0.0] * 6
 
 
-def test_a_revived_group():
+def test_a_group_at_rate_0_that_is_set_to_a_rate():
     model = Groups(0.1, 0.0)
-    fit(model, step(), Owner(set_second(0.02)), max_epochs=1)
+    fit(model, by_step(), EditGroups(set_second(0.02)), max_epochs=1)
     base = 0.02 / (0.5 * (1 + math.cos(math.pi * 0.4)))
     assert model.column(1)[4:] == pytest.approx([cosine(e, 10, base) for e in range(4, 10)])
 
 
 @pytest.mark.parametrize(("removed", "left"), [(0, 0.01), (1, 0.1)], ids=["first", "last"])
-@pytest.mark.parametrize("first", [float, double])
-@pytest.mark.parametrize("second", [float, double])
+@pytest.mark.parametrize("first", [float, double_tensor])
+@pytest.mark.parametrize("second", [float, double_tensor])
 def test_a_removed_group_is_forgotten(removed, left, first, second):
     model = Groups(first(0.1), second(0.01))
-    made = fit(model, step(), Owner(lambda groups: groups.pop(removed)), max_epochs=1)
+    made = fit(model, by_step(), EditGroups(lambda groups: groups.pop(removed)), max_epochs=1)
     right = [cosine(e, 10, 0.1 if e < 4 else left) for e in range(10)]
     assert model.column(0) == pytest.approx(right, rel=1e-12)
     assert made.callbacks[0].state_dict()["optimizers"][0]["bases"] == [pytest.approx(left)]
@@ -530,7 +534,7 @@ def test_backbone_finetuning():
     theirs = pl.callbacks.BackboneFinetuning(
         unfreeze_backbone_at_epoch=1, lambda_func=lambda _epoch: 2.0, backbone_initial_lr=0.001
     )
-    fit(model, step(t_max=16), theirs, max_epochs=4)
+    fit(model, by_step(t_max=16), theirs, max_epochs=4)
     assert model.rates == pytest.approx([cosine(e, 16) for e in range(16)])
     backbone = {used[0]: used[3] for used in model.used if len(used) == 4}
     assert backbone[4] == pytest.approx(0.001)

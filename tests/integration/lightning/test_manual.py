@@ -89,7 +89,7 @@ def test_each_optimizer_has_its_own_count_and_its_own_callback():
     assert second == pytest.approx([cosine(e, 8, 0.01) for e in range(8)])
 
 
-def test_one_optimizer_may_be_left_alone():
+def test_one_optimizer_may_be_left_out():
     model = Gan()
     fit(model, CosineAnnealingCallback(t_max=10, interval="step", optimizers=1), max_epochs=1)
     first, second = model.by_optimizer
@@ -104,7 +104,7 @@ def test_epochs_need_no_count():
     assert hooks_of(made) == []
 
 
-class Nested(torch.optim.SGD):
+class NestedStep(torch.optim.SGD):
     """A step that calls its base class's, both of which torch lets fire hooks, and goes on."""
 
     def __init__(self, *args, **options):
@@ -139,7 +139,7 @@ def lookahead():
     return Lookahead
 
 
-@pytest.mark.parametrize("kind", [lambda: Nested, lookahead], ids=["nested", "lookahead"])
+@pytest.mark.parametrize("kind", [lambda: NestedStep, lookahead], ids=["nested", "lookahead"])
 def test_every_update_is_counted_once_whatever_its_class(kind):
     model = Gan(first=twice, kind=kind())
     made = fit(model, CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1)
@@ -197,7 +197,7 @@ def test_an_update_that_needs_several_losses_is_one():
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(10)])
 
 
-def test_an_update_cut_short_is_forgotten():
+def test_a_failed_update_is_not_counted():
     class Failing(Gan):
         def training_step(self, batch, batch_idx):
             if batch_idx == 3:
@@ -215,7 +215,7 @@ def test_an_update_cut_short_is_forgotten():
     assert model.by_optimizer[0] == pytest.approx([cosine(e, 10) for e in range(9)])
 
 
-def test_an_update_that_ended_its_epoch_is_forgotten():
+def test_an_update_that_ended_its_epoch_is_not_counted():
     class Exhausted(Gan):
         def training_step(self, batch, batch_idx):
             def closure():
@@ -232,7 +232,7 @@ def test_an_update_that_ended_its_epoch_is_forgotten():
     assert used == pytest.approx([cosine(e, 20) for e in range(len(used))])
 
 
-def test_an_update_that_ended_the_last_fit_is_forgotten():
+def test_an_update_that_ended_the_last_fit_is_not_counted():
     class Failing(Gan):
         fails = True
 
@@ -325,7 +325,7 @@ def test_the_counts_of_another_run_are_not_those_of_a_checkpoint(tmp_path):
     assert rates == pytest.approx([cosine(e, 20) for e in range(len(rates))])
 
 
-class Single(Gan):
+class OneOptimizer(Gan):
     """The first optimizer only, and Lightning steps it."""
 
     def __init__(self):
@@ -339,7 +339,7 @@ class Single(Gan):
         return self.weight.sum()
 
 
-class SingleByHand(Single):
+class OneOptimizerManually(OneOptimizer):
     """The first optimizer only."""
 
     def __init__(self):
@@ -353,8 +353,8 @@ class SingleByHand(Single):
 @pytest.mark.parametrize(
     ("saved", "interval", "lost"),
     [
-        (SingleByHand, "step", [1]),
-        (Single, "step", [0, 1]),
+        (OneOptimizerManually, "step", [1]),
+        (OneOptimizer, "step", [0, 1]),
         (Gan, "epoch", [0, 1]),
         (Gan, "step", []),
     ],
@@ -430,7 +430,7 @@ def test_no_hook_is_left_after_an_exception():
     assert hooks_of(made) == []
 
 
-def test_nothing_is_counted_while_others_stand_in_our_place():
+def test_nothing_is_counted_while_the_callback_is_swapped_out():
     class Swapping(Gan):
         def training_step(self, batch, batch_idx):
             ours = self.trainer.callbacks

@@ -12,7 +12,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 CURVE = [cosine(e, 10) for e in range(10)]
 
 
-def step(*, t_max=10, **options):
+def by_step(*, t_max=10, **options):
     return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
@@ -34,7 +34,7 @@ class Plateau(Scheduled):
     ("model", "named"), [(Scheduled, "StepLR"), (Plateau, "ReduceLROnPlateau")]
 )
 def test_a_scheduler_on_the_same_optimizer_is_refused(model, named):
-    attempt, made = trainer(step(), max_epochs=1), model()
+    attempt, made = trainer(by_step(), max_epochs=1), model()
     with pytest.raises(ValueError, match=rf"one schedule each.* and {named} from configure_opt"):
         attempt.fit(made)
     assert attempt.optimizers[0].param_groups[0]["lr"] == 0.1
@@ -56,7 +56,7 @@ def test_a_scheduler_is_refused_only_on_an_annealed_optimizer(optimizers):
             for optimizer in self.optimizers():
                 optimizer.step()
 
-    model, ours = Two(), step(optimizers=optimizers)
+    model, ours = Two(), by_step(optimizers=optimizers)
     if optimizers == 1:
         fit(model, ours, max_epochs=1)
         assert model.rates[::2] == [0.1] * 10
@@ -66,8 +66,8 @@ def test_a_scheduler_is_refused_only_on_an_annealed_optimizer(optimizers):
             fit(model, ours, max_epochs=1)
 
 
-def test_two_of_ours_on_one_optimizer_are_refused():
-    attempt = trainer(step(), step(t_max=20, optimizers=0), max_epochs=1)
+def test_two_callbacks_on_one_optimizer_are_refused():
+    attempt = trainer(by_step(), by_step(t_max=20, optimizers=0), max_epochs=1)
     named = r"got CosineAnnealingCallback\(.*\) and CosineAnnealingCallback\(.*\) for optimizer 0"
     with pytest.raises(ValueError, match=named):
         attempt.fit(Model())
@@ -75,8 +75,8 @@ def test_two_of_ours_on_one_optimizer_are_refused():
 
 
 @pytest.mark.parametrize("optimizers", [None, 0])
-def test_two_of_ours_alike_are_refused_by_the_trainer(optimizers):
-    two = step(optimizers=optimizers), step(t_max=20, optimizers=optimizers)
+def test_two_callbacks_with_the_same_optimizers_are_refused_by_the_trainer(optimizers):
+    two = by_step(optimizers=optimizers), by_step(t_max=20, optimizers=optimizers)
     with pytest.raises(RuntimeError, match=r"^Found more than one stateful callback of type"):
         trainer(*two, max_epochs=1)
 
@@ -84,7 +84,7 @@ def test_two_of_ours_alike_are_refused_by_the_trainer(optimizers):
 @pytest.mark.parametrize("optimizers", [1, [0, 2]])
 def test_an_optimizer_that_does_not_exist_is_refused(optimizers):
     with pytest.raises(ValueError, match=r"^optimizers must be indices into the run's 1 opt"):
-        fit(Model(), step(optimizers=optimizers), max_epochs=1)
+        fit(Model(), by_step(optimizers=optimizers), max_epochs=1)
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
@@ -99,12 +99,12 @@ def test_stochastic_weight_averaging_takes_over(ours_first, normed):
     ours = CosineAnnealingCallback(interval="step")
     callbacks = [ours, swa] if ours_first else [swa, ours]
     fit(model, *callbacks, max_epochs=6)
-    by_step = {used[0]: used[2] for used in model.used}
+    rate_at = {used[0]: used[2] for used in model.used}
     right = [cosine(e, 24) for e in range(8)]
-    assert [by_step[e] for e in range(8)] == pytest.approx(right, rel=1e-12)
+    assert [rate_at[e] for e in range(8)] == pytest.approx(right, rel=1e-12)
     # It goes from the rate that it finds to its own over one epoch, in one step at its end.
-    assert [by_step[e] for e in range(8, 12)] == pytest.approx([0.075] * 4)
-    assert [by_step[e] for e in range(12, 24)] == pytest.approx([0.03] * 12)
+    assert [rate_at[e] for e in range(8, 12)] == pytest.approx([0.075] * 4)
+    assert [rate_at[e] for e in range(12, 24)] == pytest.approx([0.03] * 12)
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours-first", "monitor-first"])
@@ -137,7 +137,7 @@ def test_amp_with_skipped_updates_ends_with_the_run():
     plugin = pl.plugins.MixedPrecision("bf16-mixed", device="cpu")
     plugin.scaler = scaler
     model = Overflowing()
-    fit(model, step(), plugins=plugin, max_epochs=1)
+    fit(model, by_step(), plugins=plugin, max_epochs=1)
     assert model.rates == pytest.approx(CURVE, rel=1e-12)
     applied = sum(lr for e, lr in enumerate(CURVE) if e not in (2, 3))
     assert model.weight.item() == pytest.approx(-applied, rel=1e-6)
@@ -173,7 +173,7 @@ class EverySecond(Batches):
 )
 def test_automatic_optimization_counts_as_lightnings_schedulers_do(model):
     made = model()
-    fit(made, step(), max_epochs=1)
+    fit(made, by_step(), max_epochs=1)
     assert [used[0] for used in made.used] == [*range(10)]
     assert made.rates == pytest.approx(CURVE, rel=1e-12)
 
@@ -190,7 +190,7 @@ RANGE_TEST = {"attr_name": "lr", "min_lr": 1e-4, "early_stop_threshold": None}
 
 def test_the_result_of_lr_find_is_the_base():
     model = Tunable(batches=40)
-    made = trainer(step(t_max=20), max_steps=20)
+    made = trainer(by_step(t_max=20), max_steps=20)
     tuner = pl.tuner.Tuner(made)
     found = tuner.lr_find(model, num_training=20, update_attr=True, **RANGE_TEST).suggestion()
     model.used.clear()
@@ -204,12 +204,12 @@ def test_the_result_of_the_learning_rate_finder_is_the_base():
     finder = pl.callbacks.LearningRateFinder(num_training_steps=20, **RANGE_TEST)
     given = []
 
-    class Note(pl.Callback):
+    class RecordRate(pl.Callback):
         def on_fit_start(self, trainer, pl_module):
             given.append(trainer.optimizers[0].param_groups[0]["lr"])
             pl_module.used.clear()
 
-    made = fit(model, step(t_max=60), finder, Note(), max_steps=60)
+    made = fit(model, by_step(t_max=60), finder, RecordRate(), max_steps=60)
     found = finder.optimal_lr.suggestion()
     assert model.lr == found != 0.1
     # Up to 2.5.3 Lightning does not hand its suggestion to the optimizer: the optimizer's counts.
@@ -223,7 +223,7 @@ def test_the_result_of_the_learning_rate_finder_is_the_base():
 def test_a_range_test_in_mid_run_sets_the_rate_from_there():
     given = []
 
-    class Again(pl.callbacks.LearningRateFinder):
+    class FinderInSecondEpoch(pl.callbacks.LearningRateFinder):
         def on_fit_start(self, trainer, pl_module):
             pass
 
@@ -234,8 +234,8 @@ def test_a_range_test_in_mid_run_sets_the_rate_from_there():
                 pl_module.used.clear()
 
     model = Tunable(batches=40)
-    finder = Again(num_training_steps=20, **RANGE_TEST)
-    fit(model, step(t_max=120), finder, max_epochs=3)
+    finder = FinderInSecondEpoch(num_training_steps=20, **RANGE_TEST)
+    fit(model, by_step(t_max=120), finder, max_epochs=3)
     base = given[0] / cosine(40, 120, 1)
     steps = [used[0] for used in model.used]
     assert len(steps) >= 60
@@ -274,7 +274,7 @@ def test_the_planned_length_is_that_of_the_scaled_batch_size():
     assert model.rates == pytest.approx(right, rel=1e-12)
 
 
-def test_a_test_between_two_fits_disturbs_nothing(tmp_path):
+def test_a_test_between_two_fits_changes_nothing(tmp_path):
     class Tested(Model):
         def test_step(self, batch, batch_idx):
             pass
@@ -283,8 +283,8 @@ def test_a_test_between_two_fits_disturbs_nothing(tmp_path):
             return self.train_dataloader()
 
     straight, model = Tested(), Tested()
-    fit(straight, step(t_max=20), max_epochs=2)
-    made = fit(model, step(t_max=20), max_epochs=1)
+    fit(straight, by_step(t_max=20), max_epochs=2)
+    made = fit(model, by_step(t_max=20), max_epochs=1)
     made.save_checkpoint(tmp_path / "run.ckpt")
     made.test(model, ckpt_path=tmp_path / "run.ckpt", verbose=False)
     made.fit_loop.max_epochs = 2
@@ -297,7 +297,7 @@ def test_no_optimizer_is_no_error():
         def configure_optimizers(self):
             return None
 
-    fit(Idle(), step(), max_epochs=1)
+    fit(Idle(), by_step(), max_epochs=1)
 
 
 def test_early_stopping_only_cuts_the_curve():

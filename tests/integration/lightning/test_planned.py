@@ -21,7 +21,7 @@ class Streamed(Model):
         return DataLoader(Stream())
 
 
-def planned(rates):
+def planned_length(rates):
     """Return t_max as told by the second rate of a plain curve from 0.1 to 0."""
     return round(math.pi / math.acos(2 * rates[1] / 0.1 - 1))
 
@@ -43,7 +43,7 @@ def test_planned_updates(run, right):
     model = Model()
     fit(model, CosineAnnealingCallback(interval="step"), **run)
     assert len(model.rates) == right
-    assert planned(model.rates) == right
+    assert planned_length(model.rates) == right
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_planned_updates(run, right):
 def test_planned_epochs(run, right):
     model = Model()
     fit(model, CosineAnnealingCallback(), **run)
-    assert planned(sorted(set(model.rates), reverse=True)) == right
+    assert planned_length(sorted(set(model.rates), reverse=True)) == right
 
 
 @pytest.mark.parametrize("beyond", [{}, {7: 2}], ids=["in-the-run", "beyond-its-end"])
@@ -67,21 +67,21 @@ def test_accumulation_scheduler(beyond):
     model = Model()
     table = pl.callbacks.GradientAccumulationScheduler({1: 5, **beyond})
     fit(model, table, CosineAnnealingCallback(interval="step"), max_epochs=3)
-    assert planned(model.rates) == len(model.rates) == 14
+    assert planned_length(model.rates) == len(model.rates) == 14
 
 
 def test_accumulation_scheduler_and_max_steps():
     model = Model()
     table = pl.callbacks.GradientAccumulationScheduler({1: 5, 7: 2})
     fit(model, table, CosineAnnealingCallback(interval="step"), max_epochs=9, max_steps=13)
-    assert planned(model.rates) == len(model.rates) == 13
+    assert planned_length(model.rates) == len(model.rates) == 13
 
 
 def test_accumulation_scheduler_in_epochs():
     model = Model()
     table = pl.callbacks.GradientAccumulationScheduler({1: 5})
     fit(model, table, CosineAnnealingCallback(), max_epochs=9, max_steps=13)
-    assert planned(sorted(set(model.rates), reverse=True)) == 3
+    assert planned_length(sorted(set(model.rates), reverse=True)) == 3
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_accumulation_scheduler_in_epochs():
     [({"t_max": 0.5}, 15), ({"t_max": 1.0}, 30), ({"t_max": 0.001}, 1)],
     ids=["half", "whole", "at-least-one"],
 )
-def test_part_of_the_run(callback, right):
+def test_fraction_of_the_run(callback, right):
     model = Model()
     fit(model, CosineAnnealingCallback(interval="step", **callback), max_epochs=3)
     assert [*model.rates, 0].index(0) == right
@@ -98,7 +98,7 @@ def test_part_of_the_run(callback, right):
 def test_stream_with_max_steps_or_in_epochs():
     model = Streamed()
     fit(model, CosineAnnealingCallback(interval="step"), max_steps=9)
-    assert planned(model.rates) == 9
+    assert planned_length(model.rates) == 9
     model = Streamed()
     fit(model, CosineAnnealingCallback(), max_epochs=3)
     assert sorted(set(model.rates), reverse=True) == pytest.approx([0.1, 0.075, 0.025])
@@ -155,7 +155,7 @@ def test_unknown_length_is_refused_before_the_first_batch(model, callback, run, 
 def test_the_length_is_not_asked_for_where_t_max_is_given():
     model = Streamed()
     fit(model, CosineAnnealingCallback(t_max=12, interval="step"), max_epochs=1)
-    assert planned(model.rates) == 12
+    assert planned_length(model.rates) == 12
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_the_length_is_not_asked_for_where_t_max_is_given():
     [{"cycles": 40, "interval": "step"}, {"cycles": 9, "t_mult": 2, "interval": "step"}],
     ids=["too-many", "too-long"],
 )
-def test_cycles_of_no_unit_are_refused(callback):
+def test_cycles_shorter_than_a_unit_are_refused(callback):
     model = Model()
     with pytest.raises(ValueError, match="cycles must each get at least one unit"):
         fit(model, CosineAnnealingCallback(**callback), max_epochs=3)

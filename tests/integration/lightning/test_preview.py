@@ -18,7 +18,7 @@ from tests.preview.test_config import MERGED
 QUIET = {"accelerator": "cpu", "enable_checkpointing": False, "enable_progress_bar": False}
 
 
-def ours(text):
+def with_tested_package(text):
     """Return a config with the classes of the Lightning package under test."""
     package = text.replace("cosine_callbacks.lightning", f"cosine_callbacks.{FRAMEWORK}")
     return package.replace("lightning.pytorch.", f"{pl.__name__}.")
@@ -42,7 +42,7 @@ class Digits(pl.LightningDataModule):
         return DataLoader(TensorDataset(torch.ones(1078, 1)), self.batch_size)
 
 
-def made(model, data, configs, **defaults):
+def build_cli(model, data, configs, **defaults):
     return cli.LightningCLI(
         model,
         data,
@@ -58,8 +58,8 @@ def test_preview_shows_what_the_demos_run_uses_line_by_line(tmp_path, capsys):
     config = tmp_path / "config.yaml"
     text = Path("examples/lightning/config.yaml").read_text(encoding="utf-8")
     assert text.count("demo_output") == 2
-    config.write_text(ours(text.replace("demo_output", str(tmp_path))))
-    run = made(Net, Digits, [config])
+    config.write_text(with_tested_package(text.replace("demo_output", str(tmp_path))))
+    run = build_cli(Net, Digits, [config])
     run.trainer.fit(run.model, run.datamodule)
 
     arguments = ["--config", str(config), "--steps_per_epoch", "34"]
@@ -87,8 +87,8 @@ def test_several_configs_are_merged_as_the_cli_does(tmp_path, capsys, name):
     texts, _ = MERGED[name]
     configs = [tmp_path / f"{i}.yaml" for i in range(len(texts))]
     for config, text in zip(configs, texts, strict=True):
-        config.write_text(ours(text))
-    run = made(Net, Digits, configs, logger=False)
+        config.write_text(with_tested_package(text))
+    run = build_cli(Net, Digits, configs, logger=False)
     arguments = [text for config in configs for text in ("--config", str(config))]
     capsys.readouterr()
     assert main(["preview", "--json", *arguments]) == 0
@@ -101,7 +101,7 @@ def test_several_configs_are_merged_as_the_cli_does(tmp_path, capsys, name):
     )
 
 
-class Choosing(Net):
+class NetWithOptimizerArgument(Net):
     """A model whose optimizer is an argument."""
 
     def __init__(self, optimizer: cli.OptimizerCallable = torch.optim.SGD):
@@ -120,7 +120,7 @@ ADAM = "{class_path: torch.optim.Adam, init_args: {lr: 0.02}}"
     [
         (Net, "model: {lr: 0.25}", "model.lr"),
         (Net, f"optimizer: {ADAM}\nmodel: {{lr: 0.25}}", "optimizer.init_args.lr"),
-        (Choosing, f"model: {{optimizer: {ADAM}}}", "model.optimizer.init_args.lr"),
+        (NetWithOptimizerArgument, f"model: {{optimizer: {ADAM}}}", "model.optimizer.init_args.lr"),
     ],
 )
 def test_the_rate_is_that_of_the_optimizer_that_the_cli_builds(
@@ -129,7 +129,7 @@ def test_the_rate_is_that_of_the_optimizer_that_the_cli_builds(
     config = tmp_path / "config.yaml"
     ours_alone = f"cosine_callbacks.{FRAMEWORK}.CosineAnnealingCallback"
     config.write_text(f"trainer: {{max_epochs: 2, callbacks: [{ours_alone}]}}\n{rest}\n")
-    run = made(model, Digits, [config], logger=False, limit_train_batches=1)
+    run = build_cli(model, Digits, [config], logger=False, limit_train_batches=1)
     run.trainer.fit(run.model, run.datamodule)
     capsys.readouterr()
     assert main(["preview", "--json", "--config", str(config)]) == 0
@@ -151,7 +151,7 @@ class Scheduled(Model):
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
 
-class AtTheLastMoment(pl.Callback):
+class SetRateAtBatchStart(pl.Callback):
     """Set the rate when the batch begins, after the monitor before it has logged the last one."""
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
@@ -165,7 +165,7 @@ BY_EPOCH = ["--lr_initial", "0.1", "--steps_per_epoch", "8", "--t_max"]
 # A run of 3 epochs of 8 steps, how it was planned, the first step that differs, and the cause.
 RUNS = {
     "late": (
-        lambda: (Model(batches=8), AtTheLastMoment()),
+        lambda: (Model(batches=8), SetRateAtBatchStart()),
         [*BY_STEP, "24"],
         ("step 1", "the run is one step late"),
     ),
@@ -198,7 +198,7 @@ RUNS = {
 }
 
 
-def logged(tmp_path, model, *callbacks, **options):
+def train_with_log(tmp_path, model, *callbacks, **options):
     """Train with a CSV log of every rate, the monitor first, and return the log."""
     monitor = pl.callbacks.LearningRateMonitor("step", **options)
     logger = pl.loggers.CSVLogger(tmp_path)
@@ -209,7 +209,7 @@ def logged(tmp_path, model, *callbacks, **options):
 @pytest.mark.parametrize("name", RUNS)
 def test_the_fault_of_a_real_run_is_named(tmp_path, capsys, name):
     parts, curve, (place, cause) = RUNS[name]
-    log = logged(tmp_path, *parts())
+    log = train_with_log(tmp_path, *parts())
     capsys.readouterr()
     assert main(["check", str(log), *curve]) == 1
     output = capsys.readouterr().out
@@ -218,14 +218,14 @@ def test_the_fault_of_a_real_run_is_named(tmp_path, capsys, name):
 
 
 def test_groups_and_momentum(tmp_path, capsys):
-    class Two(Model):
+    class TwoGroups(Model):
         def configure_optimizers(self):
             self.other = torch.nn.Parameter(torch.zeros(1))
             groups = [{"params": [self.weight]}, {"params": [self.other], "lr": 0.01}]
             return torch.optim.SGD(groups, lr=0.1, momentum=0.9)
 
     ours = CosineAnnealingCallback(t_max=3, lr_min_ratio=0.1)
-    log = logged(tmp_path, Two(batches=8), ours, log_momentum=True)
+    log = train_with_log(tmp_path, TwoGroups(batches=8), ours, log_momentum=True)
     curve = ["--t_max", "3", "--lr_min_ratio", "0.1", "--steps_per_epoch", "8", "--lr_initial"]
     capsys.readouterr()
     assert main(["check", str(log), *curve, "0.01"]) == 2

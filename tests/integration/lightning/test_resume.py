@@ -116,7 +116,7 @@ def by_step(*, t_max=None, **options):
     return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
-def ours(caught):
+def checkpoint_warnings(caught):
     return [str(w.message) for w in caught if "the checkpoint" in str(w.message)]
 
 
@@ -128,7 +128,7 @@ def test_stopped_and_resumed(tmp_path, recwarn):
     straight = Model()
     fit(straight, by_step(t_max=20), max_steps=20)
     assert resumed.rates == straight.rates[5:]
-    assert ours(recwarn) == []
+    assert checkpoint_warnings(recwarn) == []
 
 
 def test_a_longer_t_max_wins_with_one_warning(tmp_path):
@@ -137,7 +137,7 @@ def test_a_longer_t_max_wins_with_one_warning(tmp_path):
         resumed = resume(checkpoint, by_step(t_max=20), max_steps=20)
     right = [0.08535534, 0.07938926, 0.07269952, 0.06545085]
     assert resumed.rates[:4] == pytest.approx(right, rel=1e-6)
-    (message,) = ours(caught)
+    (message,) = checkpoint_warnings(caught)
     assert "is 0.0853553" in message
     assert "instead of 0.05" in message or "instead of 0.04999" in message
     assert "\n" not in message
@@ -149,7 +149,7 @@ def test_a_shorter_t_max_wins_with_one_warning(tmp_path):
         resumed = resume(checkpoint, by_step(t_max=50), lr=1e-3, max_steps=62)
     assert resumed.rates[0] == pytest.approx(4.758647e-5, rel=1e-6)
     assert resumed.rates[60 - 43] == 0
-    (message,) = ours(caught)
+    (message,) = checkpoint_warnings(caught)
     assert "is 4.75864" in message
     assert re.search(r"instead of (0\.0005|0\.000499999)", message)
 
@@ -175,7 +175,7 @@ def test_a_finished_run_stays_at_the_floor(tmp_path, recwarn):
     fit(Model(), by_step(t_max=10), max_steps=10).save_checkpoint(tmp_path / "done.ckpt")
     resumed = resume(tmp_path / "done.ckpt", by_step(t_max=10), max_steps=20)
     assert resumed.rates == [0] * 10
-    assert ours(recwarn) == []
+    assert checkpoint_warnings(recwarn) == []
 
 
 @pytest.mark.parametrize("t_max", [None, 1.0])
@@ -209,7 +209,7 @@ def test_the_base_is_the_checkpoints_not_the_decayed_nor_the_models(tmp_path, re
     checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
     resumed = resume(checkpoint, by_step(t_max=10), lr=0.7, max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.05)
-    assert ours(recwarn) == []
+    assert checkpoint_warnings(recwarn) == []
 
 
 def test_an_explicit_lr_initial_wins_with_a_warning(tmp_path):
@@ -218,7 +218,7 @@ def test_an_explicit_lr_initial_wins_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match=named) as caught:
         resumed = resume(checkpoint, by_step(t_max=10, lr_initial=0.2), max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.1)
-    assert len(ours(caught)) == 1
+    assert len(checkpoint_warnings(caught)) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,15 +238,15 @@ def test_every_change_is_named(tmp_path, options, named):
     callback = CosineAnnealingCallback(t_max=10, **{"interval": "step", **options})
     with pytest.warns(UserWarning, match=re.escape(named)) as caught:
         resume(checkpoint, callback, max_steps=10)
-    assert len(ours(caught)) == 1
+    assert len(checkpoint_warnings(caught)) == 1
 
 
-def test_the_same_curve_said_otherwise_is_no_change(tmp_path, recwarn):
+def test_the_same_curve_with_other_arguments_is_no_change(tmp_path, recwarn):
     callback = by_step(t_max=None, cycles=2, warmup=0.25)
     checkpoint = stop_after(Model(), 5, callback, tmp_path, planned=20)
     resumed = resume(checkpoint, by_step(t_max=10, cycles=2, warmup=2), max_steps=20)
     assert resumed.rates[-1] == pytest.approx(0.002447174, rel=1e-6)
-    assert ours(recwarn) == []
+    assert checkpoint_warnings(recwarn) == []
 
 
 def test_a_checkpoint_of_torchs_scheduler_gives_the_base(tmp_path):

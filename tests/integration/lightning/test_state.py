@@ -77,7 +77,7 @@ def test_repr_builds_an_equal_callback():
         assert repr(eval(repr(built), namespace)) == repr(built)  # noqa: S307 - our own repr
 
 
-def test_the_callback_is_a_normal_one():
+def test_the_callback_is_an_ordinary_callback():
     callback = CosineAnnealingCallback(t_max=10)
     assert isinstance(callback, pl.Callback)
     assert repr(copy.deepcopy(callback)) == repr(pickle.loads(pickle.dumps(callback)))  # noqa: S301
@@ -133,7 +133,7 @@ def test_there_is_no_state_before_a_run():
     assert CosineAnnealingCallback().state_dict() == {}
 
 
-def edited(tmp_path, **changes):
+def save_edited_checkpoint(tmp_path, **changes):
     """Save a run of 5 updates with our state changed, and return the file and the state."""
     callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
@@ -161,7 +161,7 @@ def edited(tmp_path, **changes):
     ids=str,
 )
 def test_a_foreign_state_is_refused_in_one_sentence(tmp_path, changes):
-    checkpoint = edited(tmp_path, **changes)
+    checkpoint = save_edited_checkpoint(tmp_path, **changes)
     model = Model()
     attempt = trainer(CosineAnnealingCallback(t_max=10, interval="step"), max_steps=10)
     with pytest.raises(ValueError, match="must be one that it saved") as refused:
@@ -192,11 +192,11 @@ def test_other_stages_ignore_the_state(tmp_path):
 def test_a_fitted_callback_can_be_pickled():
     callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5)
-    loaded = torch.load(io.BytesIO(saved(callback)), weights_only=False)
+    loaded = torch.load(io.BytesIO(torch_saved(callback)), weights_only=False)
     assert loaded.state_dict() == callback.state_dict()
 
 
-def saved(thing):
+def torch_saved(thing):
     file = io.BytesIO()
     torch.save(thing, file)
     return file.getvalue()

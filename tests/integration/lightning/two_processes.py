@@ -9,7 +9,7 @@ from parts import CosineAnnealingCallback, Model, fit, pl
 from torch.utils.data import DataLoader, TensorDataset
 
 
-class Ranked(Model):
+class RecordingModel(Model):
     """It notes how far its weight went, too."""
 
     def __init__(self, file, samples, save=None):
@@ -26,7 +26,7 @@ class Ranked(Model):
             self.trainer.save_checkpoint(self.save)
 
 
-class Sharded(Ranked):
+class ShardedModel(RecordingModel):
     """Each rank has one of two rows of equal weights."""
 
     def configure_model(self):
@@ -48,9 +48,9 @@ class Sharded(Ranked):
 
 def main():
     strategy, folder, runs = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    model = Ranked
+    model = RecordingModel
     if strategy == "fully_shard":
-        model = Sharded
+        model = ShardedModel
         strategy = pl.strategies.ModelParallelStrategy(data_parallel_size=2, tensor_parallel_size=1)
     for name, spec in runs.items():
         fit(

@@ -12,7 +12,7 @@ from parts import fit, rate_of, sgd
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
 
 
-class Witness(tf.keras.callbacks.Callback):
+class RateRecorder(tf.keras.callbacks.Callback):
     """Write down the rate that each batch is about to use."""
 
     def __init__(self, file, kill_at):
@@ -35,7 +35,7 @@ def main():
         CosineAnnealingCallback(**options),
         tf.keras.callbacks.BackupAndRestore(folder / "backup"),
     ]
-    fit(sgd(), *callbacks[::order], Witness(folder / "used.jsonl", kill_at), epochs=4)
+    fit(sgd(), *callbacks[::order], RateRecorder(folder / "used.jsonl", kill_at), epochs=4)
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def test_the_base_belongs_to_the_optimizer(kind):
     assert weight_of(model) == pytest.approx(-1.375, rel=6e-7)
 
 
-def unknown(batches):
+def dataset_of_unknown_length(batches):
     """A dataset that tells nobody how long it is."""
     data = tf.data.Dataset.from_tensors((DATA[:1], DATA[:1])).repeat(batches)
     return data.filter(lambda *_: True)
@@ -119,7 +119,7 @@ def unknown(batches):
 
 def test_later_epochs_of_unknown_length_go_on():
     model = sgd()
-    fit(model, per_step(), data=unknown(4), epochs=3)
+    fit(model, per_step(), data=dataset_of_unknown_length(4), epochs=3)
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
@@ -130,20 +130,22 @@ def test_an_unknown_length_is_refused_where_it_is_needed():
         r"^t_max must be given .*got 1 epochs of None batches; give t_max= or .*steps_per_epoch="
     )
     with pytest.raises(ValueError, match=named):
-        fit(model, callback, data=unknown(4))
+        fit(model, callback, data=dataset_of_unknown_length(4))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
-    fit(model, callback, data=unknown(10), steps_per_epoch=10)
+    fit(model, callback, data=dataset_of_unknown_length(10), steps_per_epoch=10)
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
-FIXED = {"schedule": lambda: tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)}
+UNSETTABLE_RATES = {
+    "schedule": lambda: tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+}
 if not LEGACY:  # the optimizers of tf_keras make a rate of a function's first value
-    FIXED["function"] = lambda: lambda: 0.1
+    UNSETTABLE_RATES["function"] = lambda: lambda: 0.1
 
 
 @optimizers
 @pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
-@pytest.mark.parametrize("rate", FIXED.values(), ids=FIXED)
+@pytest.mark.parametrize("rate", UNSETTABLE_RATES.values(), ids=UNSETTABLE_RATES)
 def test_an_optimizer_without_a_settable_rate_is_refused(kind, rate, scaled):
     optimizer = kind(rate())
     model = compiled(loss_scaled(optimizer) if scaled else optimizer)
@@ -188,7 +190,7 @@ def test_a_second_writer(name):
     assert weight_of(model) == pytest.approx(-3, rel=6e-7)
 
 
-def test_two_of_ours_on_one_optimizer_are_refused():
+def test_two_callbacks_on_one_optimizer_are_refused():
     model = sgd()
     with pytest.raises(ValueError, match=r"^callbacks must hold one Cosine.*, got two; remove one"):
         fit(model, CosineAnnealingCallback(t_max=4), CosineAnnealingCallback(t_max=9), epochs=2)

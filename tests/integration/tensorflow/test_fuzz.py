@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
-from tests.odd import EXAMPLES, refused, values
+from tests.fuzz import EXAMPLES, assert_refused, values
 
 _, *NAMES = inspect.signature(CosineAnnealingCallback.__init__).parameters
 
@@ -18,6 +18,6 @@ def test_the_constructor(given):
     try:
         callback = CosineAnnealingCallback(**given)
     except (TypeError, ValueError) as error:
-        refused(error, NAMES)
+        assert_refused(error, NAMES)
     else:
         assert isinstance(callback, tf.keras.callbacks.Callback)

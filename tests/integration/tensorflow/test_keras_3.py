@@ -8,7 +8,12 @@ import cosine_callbacks.keras
 import cosine_callbacks.tensorflow
 from cosine_callbacks.keras import CosineAnnealingSchedule
 from tests.integration.tensorflow.parts import fit, sgd, weight_of
-from tests.integration.tensorflow.test_preview import BY_EPOCH, BY_STEP, kept_by_keras, said
+from tests.integration.tensorflow.test_preview import (
+    BY_EPOCH,
+    BY_STEP,
+    check_events,
+    train_with_tensorboard,
+)
 
 
 def test_both_callbacks_share_the_base_of_an_optimizer():
@@ -18,7 +23,7 @@ def test_both_callbacks_share_the_base_of_an_optimizer():
     assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
 
 
-def test_the_schedule_in_a_loop_of_ones_own():
+def test_the_schedule_in_a_custom_training_loop():
     weight, traces = tf.Variable(0.0), []
     optimizer = keras.optimizers.SGD(CosineAnnealingSchedule(lr_initial=0.1, t_max=10))
     optimizer.build([weight])
@@ -50,6 +55,6 @@ def test_the_schedule_in_a_loop_of_ones_own():
     ids=["steps", "epochs"],
 )
 def test_events_of_our_schedule_are_as_planned(tmp_path, capsys, schedule, plan):
-    folder = kept_by_keras(tmp_path, rate=schedule())
+    folder = train_with_tensorboard(tmp_path, rate=schedule())
     right = "is as planned after each epoch, where Keras asks a schedule; rates compared: 6\n"
-    assert said(capsys, folder, plan) == (0, right)
+    assert check_events(capsys, folder, plan) == (0, right)

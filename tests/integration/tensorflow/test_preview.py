@@ -16,13 +16,13 @@ BY_EPOCH = [*FLOOR, "4"]
 BY_STEP = [*FLOOR, "40", "--interval", "step", "--steps_per_epoch", "10"]
 
 
-def kept_by_keras(path, *callbacks, rate=0.1):
+def train_with_tensorboard(path, *callbacks, rate=0.1):
     """Train for 6 epochs of 10 steps, and return the folder of the events."""
     fit(sgd(rate), *callbacks, tf.keras.callbacks.TensorBoard(path), epochs=6)
     return path / "train"
 
 
-def said(capsys, folder, plan):
+def check_events(capsys, folder, plan):
     capsys.readouterr()
     status = main(["check", str(folder), *plan])
     output, complaint = capsys.readouterr()
@@ -37,9 +37,9 @@ def said(capsys, folder, plan):
 def test_events_of_our_callback(tmp_path, capsys, interval, plan):
     t_max = int(plan[5])
     ours = CosineAnnealingCallback(t_max=t_max, lr_min=0.05, interval=interval)
-    folder = kept_by_keras(tmp_path, ours)
-    assert said(capsys, folder, plan) == (0, "is as planned; rates compared: 6\n")
-    status, line = said(capsys, folder, [*plan, "--t_max", str(t_max + 1)])
+    folder = train_with_tensorboard(tmp_path, ours)
+    assert check_events(capsys, folder, plan) == (0, "is as planned; rates compared: 6\n")
+    status, line = check_events(capsys, folder, [*plan, "--t_max", str(t_max + 1)])
     assert status == 1
     assert line.startswith("differs first at epoch ")
     assert line.endswith(f"; likely cause: t_max is {t_max} instead of {t_max + 1}\n")
@@ -48,17 +48,17 @@ def test_events_of_our_callback(tmp_path, capsys, interval, plan):
 def test_events_of_a_schedule(tmp_path, capsys):
     # The curve of the plan: alpha is the floor as a part of the peak.
     decay = tf.keras.optimizers.schedules.CosineDecay(0.1, 40, alpha=0.5)
-    folder = kept_by_keras(tmp_path, rate=decay)
+    folder = train_with_tensorboard(tmp_path, rate=decay)
     right = "is as planned after each epoch, where Keras asks a schedule; rates compared: 6\n"
-    assert said(capsys, folder, BY_STEP) == (0, right)
-    status, line = said(capsys, folder, [*BY_STEP, "--t_max", "50"])
+    assert check_events(capsys, folder, BY_STEP) == (0, right)
+    status, line = check_events(capsys, folder, [*BY_STEP, "--t_max", "50"])
     assert status == 1
     assert line.startswith("differs first after epoch 0: ")
     assert line.endswith("; likely cause: t_max is 40 instead of 50\n")
 
 
-def test_tensorflow_keeps_quiet(tmp_path):
-    folder = kept_by_keras(tmp_path, CosineAnnealingCallback(t_max=4, lr_min=0.05))
+def test_tensorflow_prints_nothing(tmp_path):
+    folder = train_with_tensorboard(tmp_path, CosineAnnealingCallback(t_max=4, lr_min=0.05))
     command = [sys.executable, "-m", "cosine_callbacks", "check", folder, *BY_EPOCH]
     loud = {name: os.environ[name] for name in os.environ if name != "TF_CPP_MIN_LOG_LEVEL"}
     done = subprocess.run(command, env=loud, capture_output=True, text=True, check=False)

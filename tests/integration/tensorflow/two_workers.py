@@ -10,7 +10,7 @@ from parts import rate_of, sgd, weight_of
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
 
 
-class Witness(tf.keras.callbacks.Callback):
+class RateRecorder(tf.keras.callbacks.Callback):
     """Note the rate that each batch is about to use."""
 
     def __init__(self):
@@ -32,10 +32,10 @@ def main():
         with strategy.scope():
             model = sgd()
         data = tf.data.Dataset.from_tensors((tf.ones((2, 1)), tf.ones((2, 1)))).repeat(10 // epochs)
-        witness = Witness()
-        callbacks = [CosineAnnealingCallback(interval=interval), witness]
+        recorder = RateRecorder()
+        callbacks = [CosineAnnealingCallback(interval=interval), recorder]
         model.fit(data, epochs=epochs, callbacks=callbacks, verbose=0)
-        runs.append([witness.used, weight_of(model)])
+        runs.append([recorder.used, weight_of(model)])
     print(json.dumps(runs))
 
 

@@ -26,14 +26,14 @@ class Symbolic:
         raise TypeError("no number yet")
 
 
-class ManyLines:
+class MultilineRepr:
     """An object whose repr is no line."""
 
     def __repr__(self):
         return "a\nb\n" * 1000
 
 
-FIXED = [
+SPECIAL = [
     None,
     True,
     np.False_,
@@ -53,7 +53,7 @@ FIXED = [
     int,
     len,
     Symbolic(),
-    ManyLines(),
+    MultilineRepr(),
     10**300,
     -(10**300),
     2**31,
@@ -82,7 +82,7 @@ FIXED = [
 ]
 values = (
     # By their index: Hypothesis shows what it samples from, and some of these cannot be shown.
-    st.integers(0, len(FIXED) - 1).map(lambda i: FIXED[i])
+    st.integers(0, len(SPECIAL) - 1).map(lambda i: SPECIAL[i])
     | st.integers(-2, 20)
     | st.floats(0, 1)
     | st.integers()
@@ -91,7 +91,7 @@ values = (
 )
 
 
-def refused(error, names):
+def assert_refused(error, names):
     """Check that an error is one short line that begins with the name of an argument."""
     assert type(error) in (TypeError, ValueError)
     sentence = str(error)
