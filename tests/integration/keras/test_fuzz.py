@@ -49,6 +49,7 @@ def test_the_schedule(data):
         return
     config = schedule.get_config()
     assert CosineAnnealingSchedule.from_config(config).get_config() == config
+    assert repr(eval(repr(schedule))) == repr(schedule)  # noqa: S307 - our own repr
     # A part of those: the meaning of the numbers is fuzzed without Keras, where it is cheap.
     if data.draw(st.integers(0, 19)) == 0:
         rates = keras.ops.convert_to_numpy(schedule(STEPS))
@@ -62,9 +63,11 @@ def test_the_schedule(data):
 def test_the_callback(data):
     given = arguments(data, CALLBACK)
     try:
-        CosineAnnealingCallback(**given)
+        callback = CosineAnnealingCallback(**given)
     except (TypeError, ValueError) as error:
         assert_refused(error, CALLBACK)
+    else:
+        assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - our own repr
 
 
 def fit_without_change(rate, callback):

@@ -151,10 +151,10 @@ def test_a_bad_yaml_value_gives_one_clean_error(tmp_path, capsys, line):
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("t_max: 0", "t_max must be an int in its range, got 0; give an int of at least 1"),
-        ("lr_min: -1", "lr_min must lie in [0, inf), got -1; give a number in there"),
-        ("warmup: 2.5", "warmup must be an int or a float in [0, 1), got 2.5; give an int"),
-        ("optimizers: [1, 1]", "optimizers must hold different indices, got"),
+        ("t_max: 0", "t_max must be an int >= 1, got 0"),
+        ("lr_min: -1", "lr_min must be >= 0, got -1"),
+        ("warmup: 2.5", "warmup must be an int >= 0 or a fraction in [0, 1), got 2.5"),
+        ("optimizers: [1, 1]", "optimizers must hold each index once and at least one, got"),
     ],
 )
 def test_the_error_says_what_to_do(tmp_path, capsys, line, sentence):
@@ -166,7 +166,7 @@ def test_the_error_says_what_to_do(tmp_path, capsys, line, sentence):
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        (["lr_min: 0.1", "lr_min_ratio: 0.1"], "give one of the two"),
+        (["lr_min: 0.1", "lr_min_ratio: 0.1"], "give only one of them"),
         # jsonargparse lets a null pass, whatever the type.
         (["lr_min: null"], "lr_min must be a number, got None"),
     ],

@@ -114,9 +114,7 @@ def test_an_optimizer_with_an_invalid_rate(rate, lr_min):
         return made
 
     model = Model(optimizer=optimizer)
-    sentence = (
-        rf"^the rate of param group 0 of optimizer 0 must be (>= 0|finite), got {rate}$"
-    )
+    sentence = rf"^the rate of param group 0 of optimizer 0 must be (>= 0|finite), got {rate}$"
     with pytest.raises(ValueError, match=sentence):
         trainer(CosineAnnealingCallback(lr_min=lr_min), max_epochs=1).fit(model)
     assert not model.used

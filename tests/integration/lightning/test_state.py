@@ -1,9 +1,11 @@
 """Building the callback, and what it saves."""
 
 import copy
+import inspect
 import io
 import pickle
 import re
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -61,9 +63,38 @@ def test_contradictions_are_refused_when_built(options, named):
         CosineAnnealingCallback(**options)
 
 
-def test_positional_arguments_and_numpy_numbers():
-    built = CosineAnnealingCallback(np.int64(10), np.float64(0.001), optimizers=np.int32(0))
+def test_numpy_numbers():
+    built = CosineAnnealingCallback(
+        t_max=np.int64(10), lr_min=np.float64(0.001), optimizers=np.int32(0)
+    )
     assert repr(built) == "CosineAnnealingCallback(t_max=10, lr_min=0.001, optimizers=[0])"
+
+
+def test_arguments_are_taken_by_name_only():
+    sentence = r"^CosineAnnealingCallback\(\) takes its arguments by name, got 10$"
+    with pytest.raises(TypeError, match=sentence):
+        CosineAnnealingCallback(10)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("T_max", "; T_max is t_max here"), ("eta_min", "; eta_min is lr_min here"), ("rate", "")],
+)
+def test_the_name_that_another_library_uses_is_explained(name, hint):
+    sentence = f"CosineAnnealingCallback() got an unexpected keyword argument '{name}'{hint}"
+    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
+        CosineAnnealingCallback(**{name: 1})
+
+
+def test_the_types_of_the_arguments_know_their_values():
+    types = get_type_hints(CosineAnnealingCallback.__init__)
+    assert isinstance(10, types["t_max"])
+    assert isinstance(None, types["t_max"])
+    assert not isinstance(8.0, types["t_max"])
+    assert isinstance([0, 1], types["optimizers"])
+    assert not isinstance("step", types["warmup"])
+    signature = str(inspect.signature(CosineAnnealingCallback))
+    assert "t_max: 'Length | None' = None" in signature
 
 
 def test_repr_builds_an_equal_callback():
@@ -115,6 +146,7 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
     saved = torch.load(tmp_path / "run.ckpt", weights_only=True)["callbacks"]
     state = saved[callback.state_key]
     assert state == {
+        "version": 1,
         "interval": "step",
         "t_max": 10,
         "planned": 20,

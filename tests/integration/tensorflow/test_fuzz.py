@@ -21,3 +21,4 @@ def test_the_constructor(given):
         assert_refused(error, NAMES)
     else:
         assert isinstance(callback, tf.keras.callbacks.Callback)
+        assert repr(eval(repr(callback))) == repr(callback)  # noqa: S307 - our own repr
