@@ -153,9 +153,7 @@ def test_arrays_of_other_kinds_are_refused(e):
 
 @pytest.mark.parametrize("e", [[1, 2], (1,), range(3), {}], ids=repr)
 def test_other_sequences_are_refused(e):
-    with pytest.raises(
-        TypeError, match=r"^e must be a number, got .* \((list|tuple|range|dict)\)$"
-    ):
+    with pytest.raises(TypeError, match=rf"^e must be a number, got .* \({type(e).__name__}\)$"):
         CosineAnnealing(lr_initial=0.1, t_max=10)(e)
 
 

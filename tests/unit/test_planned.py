@@ -136,10 +136,8 @@ def test_cycles_for_ever_need_a_length():
 
 @pytest.mark.parametrize("t_max", [0, -1, 0.0, -0.5, 1.5, 8.0, 1e3, nan, inf, -inf, 2**63])
 def test_lengths_that_are_neither_units_nor_a_fraction(t_max):
-    with pytest.raises(
-        ValueError,
-        match=r"^t_max must be an int (>= 1( or a fraction in \(0, 1\])?|in \[1, 9223372036854775807\]), got",
-    ):
+    limits = rf"(>= 1( or a fraction in \(0, 1\])?|in \[1, {2**63 - 1}\])"
+    with pytest.raises(ValueError, match=rf"^t_max must be an int {limits}, got"):
         Parameters(t_max=t_max)
 
 

@@ -212,4 +212,4 @@ def test_validation_and_another_loader_length_do_not_move_the_position():
 def test_the_example_of_the_docstring():
     (example,) = doctest.DocTestFinder(recurse=False).find(CosineAnnealingCallback, "example")
     example.globs["CosineAnnealingCallback"] = CosineAnnealingCallback
-    assert doctest.DocTestRunner().run(example) == (0, 1)
+    assert doctest.DocTestRunner().run(example) == (0, 2)

@@ -345,13 +345,6 @@ def test_equal_groups_that_become_different_and_are_rescaled(rate, chosen):
             assert model.column(k) == alone.column(0)
 
 
-def test_groups_that_become_equal_share_one_computed_rate():
-    model = Groups(0.1, 0.01)
-    made = fit(model, by_step(lr_initial=0.2), max_epochs=1)
-    first, second = (group["lr"] for group in made.optimizers[0].param_groups)
-    assert first is second
-
-
 @pytest.mark.parametrize(
     "kinds", [(float, double_tensor), (double_tensor, float)], ids=["first", "second"]
 )
