@@ -198,13 +198,13 @@ def floor_under(parameters: Parameters, peak: float, owner: str = "lr_initial") 
     """Return the floor under this peak rate.
 
     Raises:
-        ValueError: The floor, given as a rate, lies above the peak; the sentence names its owner.
+        ValueError: The floor lies above the peak, whose owner the sentence names.
     """
-    if parameters.lr_min_ratio is not None:
-        return parameters.lr_min_ratio * peak
-    if parameters.lr_min > peak:
+    ratio = parameters.lr_min_ratio
+    floor = parameters.lr_min if ratio is None else ratio * peak
+    if floor > peak:
         raise ValueError(
-            f"lr_min must not lie above {owner}, got lr_min={parameters.lr_min} with "
-            f"{owner}={peak}; lower lr_min or give the floor as lr_min_ratio="
+            f"lr_min must not lie above {owner}, got lr_min={floor} with {owner}={peak}; lower "
+            "lr_min or give the floor as lr_min_ratio="
         )
-    return parameters.lr_min
+    return floor

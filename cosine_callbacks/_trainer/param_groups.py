@@ -119,7 +119,7 @@ class ParamGroups:
             if isinstance(rate, Tensor) or isinstance(written, Tensor):
                 same = rate is written and rate._version == self._versions[k]
             else:
-                same = rate == written
+                same = rate is written or rate == written
             if not same:
                 self._adopt(k, group)
 
