@@ -172,6 +172,11 @@ class Parameters:
         if isinstance(self.t_max, int):
             lay_out(self)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickle; other versions may have pickled fewer parameters, or more than them."""
+        for field in fields(self):
+            object.__setattr__(self, field.name, state.get(field.name, field.default))
+
     def __repr__(self) -> str:
         """Return the call that builds an equal object, defaults left out."""
         return call_text(self, given(self))
