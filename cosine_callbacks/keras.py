@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from cosine_callbacks._fit.callback import FitCallback
-from cosine_callbacks._schedule.arrays import heights, interpolate
+from cosine_callbacks._schedule.arrays import Ops, heights, interpolate
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.extras import required
 from cosine_callbacks._schedule.graph_ops import graph_ops
@@ -25,6 +26,11 @@ __all__ = ["CosineAnnealingCallback", "CosineAnnealingSchedule"]
 # Keras counts steps in int32 on JAX and torch.
 LAST_STEP = 2**31 - 1
 NAME = r"[A-Za-z0-9.][A-Za-z0-9_.>-]{0,199}"
+
+
+@lru_cache
+def _graph_ops(rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
+    return graph_ops(keras, np, rate_dtype, position_dtype, cycles)
 
 
 @explain_unknown_arguments
@@ -148,7 +154,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             if position not in ("int32", "int64"):
                 position, step = "int32", ops.cast(step, "int32")
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
-            own = graph_ops(keras, np, dtype, position, len(self._cycles.ends))
+            own = _graph_ops(dtype, position, len(self._cycles.ends))
             e = step // self._unit if self._unit > 1 else step
             height, floor_scale = heights(self._cycles, e, own)
             # Rounded as tensors are: a difference of doubles could lift a rate over the peak.

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from typing import Any
 
@@ -25,10 +24,6 @@ from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters, call_text, given, select
 from cosine_callbacks._schedule.validation import Interval, as_interval
 
-# Module-level: an instance holding a lock cannot be deep-copied, as tuners do.
-LOCK = threading.Lock()
-
-
 def is_legacy(kind: type) -> bool:
     """Say whether the class belongs to tf_keras, the legacy Keras 2."""
     return any(base.__module__.partition(".")[0] == "tf_keras" for base in kind.__mro__)
@@ -46,8 +41,6 @@ class FitCallback:
     _supports_tf_logs = True
     _log_keys: tuple[str, ...] = ("learning_rate",)
 
-    model: Any
-    params: dict[str, Any] | None
     _run: Run
 
     def __init__(  # noqa: PLR0913 - the parameters of the schedule
@@ -93,7 +86,7 @@ class FitCallback:
         parent.set_model(model)
         self._before = [snapshot(each) for each in inner_optimizers(model.optimizer)]
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: Any = None) -> None:
         """Lay out the curve of each optimizer; nothing is written yet.
 
         Raises:
@@ -101,7 +94,7 @@ class FitCallback:
                 floor lies above its rate, another of these callbacks drives it in this fit, or the
                 planned length is needed and unknown or too short.
         """
-        model = self.model
+        model = self._current_model()
         if model.optimizer is None:
             raise ValueError("the model must have an optimizer, got None; compile it with one")
         if not self._before:
@@ -127,6 +120,16 @@ class FitCallback:
                 stacklevel=2,
             )
 
+    def _current_model(self) -> Any:
+        # The base class has it; on JAX reading it brings the variables up to date.
+        callback: Any = self
+        return callback.model
+
+    def _fit_param(self, name: str) -> int | None:
+        # None where `fit` does not know it, or where another loop has not told it.
+        found: int | None = (getattr(self, "params", None) or {}).get(name)
+        return found
+
     def _curve(self, optimizer: Any, before: Snapshot) -> OptimizerCurve:
         floor, base = floor_and_peak(self._parameters, optimizer, before)
         accumulation = 1
@@ -134,12 +137,16 @@ class FitCallback:
             accumulation = getattr(optimizer, "gradient_accumulation_steps", None) or 1
         fixed = isinstance(self._parameters.t_max, int)
         cycles = lay_out(self._parameters, 0 if fixed else self._planned(accumulation))
-        suffix = "" if optimizer is unscaled(self.model.optimizer) else f"_{name_of(optimizer)}"
+        suffix = (
+            ""
+            if optimizer is unscaled(self._current_model().optimizer)
+            else f"_{name_of(optimizer)}"
+        )
         return OptimizerCurve(floor, base, cycles, accumulation, suffix)
 
     def _planned(self, accumulation: int) -> int:
         """Return the planned epochs or updates, from 0 to the end epoch of this fit."""
-        epochs: int | None = (self.params or {}).get("epochs")
+        epochs = self._fit_param("epochs")
         steps = self._steps()
         if epochs is None or steps is None:
             raise ValueError(
@@ -150,9 +157,9 @@ class FitCallback:
 
     def _steps(self) -> int | None:
         """Return how many positions an epoch has, None where only its end will tell."""
-        return 1 if self._interval == "epoch" else (self.params or {}).get("steps")
+        return 1 if self._interval == "epoch" else self._fit_param("steps")
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Find the position of this epoch, and with interval "epoch" write its rate.
 
         Raises:
@@ -179,7 +186,7 @@ class FitCallback:
     def _find_other_writer(self) -> bool:
         """Say whether a rate is not the one written last, and warn of it once in a fit."""
         found = False
-        for optimizer in inner_optimizers(self.model.optimizer):
+        for optimizer in inner_optimizers(self._current_model().optimizer):
             record = RECORDS.get(optimizer)
             # An optimizer that was exchanged since is nobody's yet.
             if record is None or not record.written or has_rate(optimizer, record.written):
@@ -196,7 +203,7 @@ class FitCallback:
                 )
         return found
 
-    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Write the rate of a new batch, or that of the epoch again where another one wrote."""
         # Some backends also begin a batch that does not exist: nothing may be counted here.
         run = self._run
@@ -215,21 +222,20 @@ class FitCallback:
         if rates == run.written:
             return
         run.written = rates
-        # Through self.model each time: on JAX a write to an optimizer kept from before is lost.
-        optimizers = inner_optimizers(self.model.optimizer)
+        # Through the model each time: on JAX a write to an optimizer kept from before is lost.
+        optimizers = inner_optimizers(self._current_model().optimizer)
         for optimizer, curve, rate in zip(optimizers, run.curves, rates, strict=True):
             optimizer.learning_rate = rate
             # Do not read the variable back here: it would wait for the device.
             record = record_of(optimizer)
             record.base, record.written = curve.base, (rate, *record.written[:1])
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """With interval "step", count; the ends may arrive out of order and at the same time."""
         if self._interval == "step":
-            with LOCK:
-                self._run.ended = max(self._run.ended, batch + 1)
+            self._run.end_batch(batch)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the rate last used, under the names that the framework's own callbacks use."""
         run = self._run
         last = run.start + max(run.ended - 1, 0) // run.batches_at_once * run.batches_at_once

@@ -37,7 +37,8 @@ def register(optimizer: Any, callback: Any) -> None:
     record = record_of(optimizer)
     other = None if record.callback is None else record.callback()
     # A fit hands the same dict to all of its callbacks.
-    same_fit = bool(callback.params) and getattr(other, "params", None) is callback.params
+    params = getattr(callback, "params", None)
+    same_fit = bool(params) and getattr(other, "params", None) is params
     if same_fit and other is not callback:
         raise ValueError(
             f"callbacks must hold one CosineAnnealingCallback for {name_of(optimizer)}, got two; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from cosine_callbacks._fit.optimizers import Snapshot
     from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._schedule.parameters import Parameters
+
+
+# Module-level: an instance holding a lock cannot be deep-copied, as tuners do.
+LOCK = threading.Lock()
 
 
 class OptimizerCurve(NamedTuple):
@@ -57,6 +62,11 @@ class Run:
     begun: bool = False
     warned: bool = False
     checked: bool = False
+
+    def end_batch(self, batch: int) -> None:
+        """Count the batches that ended; they may come out of order and at the same time."""
+        with LOCK:
+            self.ended = max(self.ended, batch + 1)
 
 
 def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> tuple[float, float]:

@@ -23,7 +23,6 @@ def _powers(np: Any, base: float, count: int, dtype: str) -> tuple[int, Any, Any
     return side, (base**i).astype(dtype), (base ** (side * i)).astype(dtype)
 
 
-@lru_cache
 def graph_ops(keras: Any, np: Any, rate_dtype: str, position_dtype: str, cycles: int) -> Ops:
     """Return the operations on tensors; positions and rates each keep the dtype given here.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._schedule.parameters import Parameters, call_text, given, select
@@ -50,6 +50,8 @@ class TrainerCallback:
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
         self._indices = None if optimizers is None else as_indices("optimizers", optimizers)
+        # Made once: Lightning reads it at every hook of every step.
+        self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
         self._stage: str | None = None
         self._run = Run(self._parameters, self._interval)
 
@@ -62,10 +64,10 @@ class TrainerCallback:
             arguments["optimizers"] = self._indices
         return call_text(self, arguments)
 
-    @cached_property  # Lightning reads it at every hook of every step
+    @property
     def state_key(self) -> str:
         """The name of our state in a checkpoint, the same for all hyperparameters."""
-        return f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
+        return self._state_key
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""
