@@ -1,7 +1,7 @@
-"""Train a small Keras network on real handwritten digits with the schedule as its rate.
+"""Train a small Keras network on handwritten digits with the schedule as its learning rate.
 
-Run `KERAS_BACKEND=jax python examples/keras_digits.py`, or with torch or tensorflow; the name of a
-CSV file as an argument writes a log for `cosine-callbacks check`.
+Run `KERAS_BACKEND=jax python examples/keras_digits.py`, or with torch or tensorflow. If a CSV file
+is given as an argument, it writes a log there for `cosine-callbacks check`.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from cosine_callbacks.keras import CosineAnnealingSchedule
 
 EPOCHS, BATCH_SIZE = 8, 32
 LEAST_ACCURACY = 0.93
-# float32 keeps a rate to half a part in 2**23; the schedule promises 6e-7.
+# The relative error of a float32 rate; the schedule guarantees 6e-7.
 TOLERANCE = 6e-7
 
 
 class Rates(keras.callbacks.Callback):
-    """Note the rate that each update uses."""
+    """Record the rate that each update uses."""
 
     def __init__(self) -> None:
-        """Begin with an empty list."""
+        """Start with an empty list."""
         super().__init__()
         self.used: list[float] = []
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Ask the optimizer, whose schedule tells the rate of its next update."""
+        """Read the rate of the next update from the optimizer."""
         self.used.append(float(self.model.optimizer.learning_rate))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Log the rate last used; Keras logs none for a schedule."""
+        """Log the last rate used; Keras does not log the rate of a schedule."""
         if logs is not None:
             logs["learning_rate"] = self.used[-1]
 

@@ -1,7 +1,7 @@
-"""Train a small network on real handwritten digits with the callback in `model.fit`, per epoch.
+"""Train a small network on handwritten digits with the callback in `model.fit`, per epoch.
 
-Run `python examples/tensorflow_digits.py`, with TF_USE_LEGACY_KERAS=1 for legacy tf_keras; the name
-of a CSV file as an argument writes a log for `cosine-callbacks check`.
+Run `python examples/tensorflow_digits.py`, with TF_USE_LEGACY_KERAS=1 for legacy tf_keras. If a CSV
+file is given as an argument, it writes a log there for `cosine-callbacks check`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cosine_callbacks.tensorflow import CosineAnnealingCallback
 
 EPOCHS, LR_INITIAL, LR_MIN = 10, 0.003, 1e-5
 LEAST_ACCURACY = 0.93
-# The optimizer keeps its rate in float32, to half a part in 2**23.
+# The optimizer keeps its rate in float32.
 TOLERANCE = 6e-7
 
 

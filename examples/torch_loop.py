@@ -1,7 +1,7 @@
-"""Train on real handwritten digits in a loop of your own, under torch's LambdaLR.
+"""Train on handwritten digits in a plain PyTorch loop, with torch's LambdaLR.
 
 Run `python examples/torch_loop.py`. The exit status is 0 if every update used the formula's rate
-and the network reads the digits.
+and the network learns the digits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> int:
     updates = EPOCHS * -(-len(x_train) // BATCH_SIZE)
     schedule = CosineAnnealing(lr_initial=0.01, t_max=updates, lr_min=1e-5, warmup=0.1)
     optimizer = torch.optim.Adam(model.parameters(), lr=schedule.lr_initial)
-    # LambdaLR multiplies the optimizer's own rate: that of each param group, where there are more.
+    # LambdaLR multiplies the initial rate of each param group.
     scheduler = LambdaLR(optimizer, schedule.factor)
 
     used = []
@@ -46,7 +46,7 @@ def main() -> int:
     off = max(abs(a - b) / b for a, b in zip(used, formula, strict=True))
     accuracy = float((model(x_test).argmax(1) == y_test).float().mean())
     print(f"test accuracy {accuracy:.3f}; {updates} updates, each within {off:.1e} of the formula")
-    # The product of rate and factor is rounded once more.
+    # Multiplying the rate by the factor rounds once more.
     return int(off > sys.float_info.epsilon or accuracy < LEAST_ACCURACY)
 
 

@@ -1,4 +1,4 @@
-"""The textbook cosine in doubles: right values, but for the tail of a long curve (`truth.py`)."""
+"""The textbook cosine in doubles; for the tail of a long curve `truth.py` is more accurate."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Values that nobody should give, and what must come of them."""
+"""Values for fuzzing arguments, and the check of the error that refuses them."""
 
 import math
 import os
@@ -27,7 +27,7 @@ class Symbolic:
 
 
 class MultilineRepr:
-    """An object whose repr is no line."""
+    """An object whose repr has many lines."""
 
     def __repr__(self):
         return "a\nb\n" * 1000
@@ -81,7 +81,7 @@ SPECIAL = [
     np.str_("epoch"),
 ]
 values = (
-    # By their index: Hypothesis shows what it samples from, and some of these cannot be shown.
+    # By index: Hypothesis prints what it samples from, and some of these cannot be printed.
     st.integers(0, len(SPECIAL) - 1).map(lambda i: SPECIAL[i])
     | st.integers(-2, 20)
     | st.floats(0, 1)
@@ -92,7 +92,7 @@ values = (
 
 
 def assert_refused(error, names):
-    """Check that an error is one short line that begins with the name of an argument."""
+    """Check that the error is one short line that begins with the name of an argument."""
     assert type(error) in (TypeError, ValueError)
     sentence = str(error)
     assert sentence.startswith(tuple(f"{name} " for name in names)), sentence

@@ -1,6 +1,6 @@
-"""What the schedule must give, worked out apart from it.
+"""Reference rates, computed without the package.
 
-The rates are the textbook cosine in 80 digits over cycles counted off one by one.
+They are the textbook cosine in 80 digits, over cycles that are counted one by one.
 """
 
 import math

@@ -1,7 +1,7 @@
-"""Give each layer a rate of its own, and let all of them fall by the same part.
+"""Give each layer its own peak rate, and anneal all of them in proportion.
 
 Run `python examples/lightning/layers.py`. Layers nearer to the input learn more slowly, by a factor
-of 0.5 a layer, as in fine-tuning; `lr_min_ratio` gives each param group a floor in proportion to
+of 0.5 per layer, as in fine-tuning; `lr_min_ratio` gives each param group a floor in proportion to
 its own peak. The exit status is 0 if every update of every layer used the formula's rate.
 """
 
@@ -23,7 +23,7 @@ PEAK, DECAY, FLOOR = 0.01, 0.5, 0.05
 
 
 class Net(pl.LightningModule):
-    """Three layers, with a note of each one's rate at each update."""
+    """Three layers; records the rate of each at every update."""
 
     def __init__(self) -> None:
         """Build the layers, from the input to the output."""
@@ -34,7 +34,7 @@ class Net(pl.LightningModule):
         self.used: list[list[float]] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Make a param group of each layer."""
+        """Make one param group per layer."""
         return torch.optim.AdamW(
             [
                 {"params": layer.parameters(), "lr": peak}
@@ -43,7 +43,7 @@ class Net(pl.LightningModule):
         )
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Note the rates and learn."""
+        """Record the rates and return the loss."""
         self.used.append([group["lr"] for group in self.optimizers().param_groups])
         x, y = batch
         for layer in self.layers[:-1]:

@@ -1,8 +1,8 @@
-"""Kill a training in the middle of an epoch, resume it, and see the same rates.
+"""Kill a training run in the middle of an epoch, resume it, and compare the rates.
 
-Run `python examples/lightning/resume.py`. The program starts itself twice: the first run dies by
-SIGKILL, the second goes on from the checkpoint that lies on disk. The exit status is 0 if the two
-used, to the last bit, the rates that a run without the accident uses.
+Run `python examples/lightning/resume.py`. The program starts itself twice: the first run is
+killed by SIGKILL, the second continues from the last checkpoint. The exit status is 0 if the two
+used exactly the rates of an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Net(pl.LightningModule):
     """A linear classifier of digits that writes the rate of each update to a file."""
 
     def __init__(self, rates: Path, dies_at: int) -> None:
-        """Take the file, and the update before which to die; below 0 it lives."""
+        """Take the file, and the update before which to die; -1 for never."""
         super().__init__()
         self.layer = torch.nn.Linear(64, 10)
         self.file, self.dies_at = rates, dies_at
@@ -42,7 +42,7 @@ class Net(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=PEAK)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Die, or note the rate and learn."""
+        """Die, or record the rate and return the loss."""
         update = self.trainer.global_step
         if update == self.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -53,7 +53,7 @@ class Net(pl.LightningModule):
 
 
 def train(folder: Path, dies_at: int) -> None:
-    """Train, from the last checkpoint in the folder if there is one."""
+    """Train, continuing from the last checkpoint in the folder if there is one."""
     images, labels = load_digits(return_X_y=True)
     data = TensorDataset(torch.tensor(images, dtype=torch.float32) / 16, torch.tensor(labels))
     trainer = pl.Trainer(
@@ -75,7 +75,7 @@ def train(folder: Path, dies_at: int) -> None:
 
 
 def main() -> int:
-    """Train twice in processes of their own, and compare; return the exit status."""
+    """Train twice, each time in a new process, and compare; return the exit status."""
     updates = EPOCHS * -(-len(load_digits().target) // BATCH_SIZE)
     dies_at = updates // 2 + 1
     with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +84,7 @@ def main() -> int:
             died = subprocess.run(program, check=False).returncode
             print(f"the run ended with status {died}")
         lines = [line.split() for line in Path(folder, "rates.txt").read_text().splitlines()]
-    # An update that was lost with the first process is done again.
+    # Updates after the last checkpoint were lost with the first process and are done again.
     used = {int(update): float(rate) for update, rate in lines}
     schedule = CosineAnnealing(lr_initial=PEAK, t_max=updates, lr_min=FLOOR, warmup=0.1)
     equal = sum(used.get(e) == schedule(e) for e in range(updates))

@@ -1,8 +1,8 @@
-"""Train a small network on real handwritten digits under the curve that config.yaml describes.
+"""Train a small network on handwritten digits with the learning rate that config.yaml describes.
 
 Run `python examples/lightning/train.py`; override any value, e.g. `--trainer.max_epochs 12` or
-`--trainer.default_root_dir elsewhere`, or give a file of your own with `--config`.
-The exit status is 0 if every update used the formula's rate and the network reads the digits.
+`--trainer.default_root_dir elsewhere`, or give your own file with `--config`.
+The exit status is 0 if every update used the formula's rate and the network learns the digits.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Net(pl.LightningModule):
             nn.Flatten(),
             nn.Linear(512, 10),
         )
-        self.updates: list[tuple[int, float]] = []  # the epoch and the rate used
-        self.validations: list[tuple[int, float]] = []  # the updates before it and the accuracy
+        self.updates: list[tuple[int, float]] = []  # epoch and rate used
+        self.validations: list[tuple[int, float]] = []  # number of updates before it, and accuracy
 
     def configure_optimizers(self) -> Optimizer:
         """No scheduler here: the callback drives the rate."""
@@ -91,26 +91,26 @@ class Net(pl.LightningModule):
         return nn.functional.cross_entropy(self.layers(x), y)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Note the rate that this update uses."""
+        """Record the rate that this update uses."""
         self.updates.append((self.current_epoch, optimizer.param_groups[0]["lr"]))
 
     def accuracy(self, batch: tuple[Tensor, Tensor]) -> float:
-        """Return the part of the batch that is recognized."""
+        """Return the fraction of the batch that is classified correctly."""
         x, y = batch
         return float((self.layers(x).argmax(1) == y).float().mean())
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Note the accuracy after this epoch."""
+        """Record the accuracy after this epoch."""
         self.validations.append((len(self.updates), self.accuracy(batch)))
         self.log("val_acc", self.validations[-1][1], prog_bar=True)
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Report the accuracy on images never seen."""
+        """Log the accuracy on the test images."""
         self.log("test_acc", self.accuracy(batch))
 
 
 def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> tuple[list[float], float]:
-    """Return each update's rate and the floor from the YAML's numbers, without the callback."""
+    """Return each update's rate, and the floor, computed from the YAML without the callback."""
     interval, t_max, peak = (written.pop(name) for name in ("interval", "t_max", "lr_initial"))
     del written["optimizers"]
     positions = epochs if interval == "epoch" else range(len(epochs))
@@ -123,7 +123,7 @@ def formula(written: dict[str, Any], lr: float, epochs: list[int]) -> tuple[list
 
 
 def report(model: Net, used: list[float], rates: list[float], floor: float, picture: Path) -> None:
-    """Print a row per epoch, for its last update, and draw every update."""
+    """Print a row for the last update of each epoch, and plot every update."""
     print("\nepoch   update   rate used     formula       validation accuracy")
     for done, accuracy in model.validations:
         e, epoch = done - 1, model.updates[done - 1][0]
@@ -143,14 +143,14 @@ def report(model: Net, used: list[float], rates: list[float], floor: float, pict
 
 def main() -> int:
     """Train, test and compare; return the exit status."""
-    # Threads cost this small network more than they give, most of all on a busy machine.
+    # So small a network trains faster in one thread.
     torch.set_num_threads(1)
-    # Lightning's remarks on hardware and on its own code would bury the table.
+    # Hide Lightning's messages about hardware and its own code.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\)")
-    # Only a terminal can redraw a line: in a file the bar would be thousands of characters.
+    # Only a terminal can redraw a line; in a file the bar would fill pages.
     bar = TQDMProgressBar(refresh_rate=10 if sys.stdout.isatty() else 0)
-    # As a default of the parser it would merge with the user's file: a line left out would stay.
+    # As a parser default it would be merged with the user's file, which could not leave a key out.
     if not {"-c", "--config"} & {argument.partition("=")[0] for argument in sys.argv}:
         sys.argv[1:1] = ["--config", str(Path(__file__).with_name("config.yaml"))]
     cli = LightningCLI(

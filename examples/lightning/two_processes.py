@@ -1,4 +1,4 @@
-"""Train in two processes under DDP, with every process on the same curve.
+"""Train in two processes with DDP, both on the same curve.
 
 Run `python examples/lightning/two_processes.py`. Each process sees half of the digits, so that an
 epoch has half as many updates; t_max is left out, and the curve still ends with the run. The exit
@@ -24,7 +24,7 @@ PEAK, FLOOR = 0.01, 1e-4
 
 
 class Net(pl.LightningModule):
-    """A linear classifier of digits that notes the rate of each update."""
+    """A linear classifier of digits that records the rate of each update."""
 
     def __init__(self) -> None:
         """Build the layer."""
@@ -37,7 +37,7 @@ class Net(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=PEAK)
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
-        """Note the rate and learn."""
+        """Record the rate and return the loss."""
         self.used.append(self.optimizers().param_groups[0]["lr"])
         x, y = batch
         return torch.nn.functional.cross_entropy(self.layer(x), y)
@@ -62,11 +62,11 @@ def main() -> int:
     updates = EPOCHS * math.ceil(len(data) / PROCESSES / BATCH_SIZE)
     schedule = CosineAnnealing(lr_initial=PEAK, t_max=updates, lr_min=FLOOR)
     right = model.used == [schedule(e) for e in range(updates)]
-    # In one piece: print would write the end of the line for itself.
+    # In one write: print would write the newline separately.
     sys.stdout.write(
         f"process {trainer.global_rank}: {len(model.used)} updates, as the formula: {right}\n"
     )
-    # Each process fails for itself, and the first one with the second.
+    # Each process fails on its own; a failure of the second also ends the first.
     return int(not right)
 
 

@@ -1,6 +1,6 @@
 """Import the adapters in the order of the arguments, then train with each of them.
 
-Prints the worst error of each driver as JSON: of every adapter all parameters at once.
+Prints the worst error of each driver as JSON, trained with all parameters at once.
 """
 
 import importlib

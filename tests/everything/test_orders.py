@@ -14,8 +14,8 @@ from tests.parity.measure import limit
 HERE = Path(__file__).parent
 ADAPTERS = ["lightning", "pytorch_lightning", "keras", "tensorflow"]
 BACKENDS = ["tensorflow", "jax", "torch"]
-# Six orders begin with each adapter: one backend on, so that each meets every adapter in every
-# place.
+# Six orders begin with each adapter: shift the backend by one, so that each backend is tried with
+# every adapter in every place.
 ORDERS = [(BACKENDS[(i + i // 6) % 3], order) for i, order in enumerate(permutations(ADAPTERS))]
 
 

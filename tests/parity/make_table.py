@@ -1,11 +1,11 @@
-"""Make table.json, the right rates of each parameter set, with no help of the package.
+"""Make table.json, the right rates of each parameter set, without using the package.
 
 Run `python -m tests.parity.make_table` from the top of the checkout.
 
 A set holds the parameters as `CosineAnnealing.from_dict` takes them; those that a callback is
-given instead (a part of the planned run); the number of units that are trained; the position at
-which training begins; and the rate at each of the positions from there, to 50 digits. The digits
-show the rate for the parameters as the binary doubles that they are: 0.1 is 0.1000...0055.
+given instead (a fraction of the planned run); the position at which training begins; and the rate
+at each position from there, to 50 digits. The rates are exact for the parameters as binary
+doubles: 0.1 is 0.1000...0055.
 """
 
 import json
@@ -39,7 +39,7 @@ SETS = {
     "doubled cycles": {"t_max": 3, "cycles": None, "t_mult": 2},
     "tripled cycles": {"t_max": 2, "lr_min": 0.003, "cycles": 2, "t_mult": 3},
     "decayed peaks": {"t_max": 4, "lr_min": 0.01, "cycles": None, "peak_decay": 0.7},
-    "parts": {"t_max": 10, "lr_min": 0.001, "warmup": 0.3, "as_callback": {"t_max": 0.625}},
+    "fractions": {"t_max": 10, "lr_min": 0.001, "warmup": 0.3, "as_callback": {"t_max": 0.625}},
     "everything": {
         "lr_initial": 3e-4,
         "t_max": 4,
@@ -50,13 +50,13 @@ SETS = {
         "t_mult": 2,
         "peak_decay": 0.6,
     },
-    "the first of a thousand million": {"t_max": FAR},
-    "the last of a thousand million": {"t_max": FAR, "start": FAR - 8},
+    "the first of a billion": {"t_max": FAR},
+    "the last of a billion": {"t_max": FAR, "start": FAR - 8},
 }
 
 
 def table(trained=16):
-    """Return the sets, each with its rates."""
+    """Return the parameter sets with their rates."""
     sets = {}
     for name, given in SETS.items():
         parameters = {"lr_initial": 0.1, **given}

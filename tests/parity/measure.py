@@ -1,4 +1,4 @@
-"""The table of right rates, and how far the rates of a driver are from them."""
+"""The table of right rates, and the error of a driver's rates."""
 
 import importlib
 import json
@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 TABLE = json.loads(Path(__file__).with_name("table.json").read_text())
-# These keep the formula's own doubles; the others train with float32 rates.
+# These use the formula's doubles; the others train with float32 rates.
 DOUBLES = {"formula", "lightning", "pytorch_lightning"}
 
 
@@ -17,7 +17,7 @@ def drivers(name):
 
 
 def limit(name):
-    """Return the greatest error that an adapter may have: in ulp for doubles, else relative."""
+    """Return the largest error allowed for an adapter: in ulps for doubles, else relative."""
     return 8 if name in DOUBLES else 6e-7
 
 

@@ -1,7 +1,7 @@
-"""One set of numbers gives one curve in every framework: the rates used in real training.
+"""The same parameters give the same rates in real training with every framework.
 
-tox says whose drivers belong to its environment: COSINE_CALLBACKS_DRIVERS="keras tensorflow".
-make_table.py made the right rates.
+tox sets the drivers of each environment, as in COSINE_CALLBACKS_DRIVERS="keras tensorflow".
+The right rates come from make_table.py.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""docs/cheatsheet.md, row by row against the packages that it names."""
+"""Check docs/cheatsheet.md row by row against the packages that it names."""
 
 import importlib
 import sys
@@ -28,9 +28,9 @@ MODULES = [
 
 @cache
 def names():
-    """Return the names that the page uses; a row fails, not this file, where one has moved."""
-    # timm imports torchvision, which does not load beside every build of torch: its schedulers
-    # need nothing of it.
+    """Return the names that the page uses; if one has moved, only its row fails."""
+    # timm imports torchvision, which does not load with every build of torch; its schedulers do
+    # not need it.
     sys.modules["timm"] = module_from_spec(find_spec("timm"))
     found = {}
     for module in MODULES:
@@ -42,7 +42,7 @@ def names():
 
 
 def rows(number):
-    """Return the rows of one of the page's tables, as the texts of their cells."""
+    """Return the rows of one of the page's tables, each a list of cell texts."""
     tables, row = [], []
     for i, token in enumerate(TOKENS):
         if token.type == "table_open":
@@ -61,13 +61,13 @@ def optimizer(*rates):
 
 
 def made(expression):
-    """Return what an expression of the page makes."""
+    """Evaluate an expression of the page."""
     used = {"optimizer": optimizer(0.1), "groups": optimizer(0.1, 0.0001)}
     return eval(expression, {**names(), **used})  # noqa: S307 - the page is our own
 
 
 def rate_at(expression, e, *, at_once=False):
-    """Return the rate at e of a scheduler as the page writes it, of its last param group."""
+    """Return the rate at e of the last param group, for a scheduler written as on the page."""
     scheduler = made(expression)
     if callable(scheduler):
         return float(scheduler(e))
@@ -150,7 +150,7 @@ def test_the_recipes(block, schedule):
 
 @pytest.mark.parametrize("block", LOOPS.values(), ids=LOOPS)
 def test_the_recipes_resumed(block):
-    """The loop's last six updates, with the states of another program's first six loaded."""
+    """Run the last six updates with the state saved after the first six."""
     begin, loop = block.split("\nfor ")
     loop = f"for {loop}"
     assert "range(12)" in loop

@@ -1,4 +1,4 @@
-"""The command, run in this process or in one of its own."""
+"""The command, run in this process or in a new one."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from cosine_callbacks._command.main import main
 
 @pytest.fixture
 def command(capsys):
-    """Run the command here, and return its status, its output and its complaint."""
+    """Run the command here; return its exit status, its output and its error output."""
 
     def run(*arguments):
         try:
@@ -25,7 +25,7 @@ def command(capsys):
 
 @pytest.fixture
 def process():
-    """Run the command in a process of its own, which a pipe and no terminal reads."""
+    """Run the command in a new process, with a pipe and no terminal as its output."""
 
     def run(*arguments, **environment):
         inherited = {name: os.environ[name] for name in os.environ if name != "COLUMNS"}
@@ -43,7 +43,7 @@ def process():
 
 @pytest.fixture
 def assert_refused(command, tmp_path):
-    """Check that the command says this one line, exits with 2 and writes nothing."""
+    """Check that the command prints this one error line, exits with 2 and writes nothing."""
 
     def check(sentence, *arguments):
         before = sorted(tmp_path.rglob("*"))

@@ -1,4 +1,4 @@
-"""The arguments of the commands: their help, and what is said where they are wrong."""
+"""The arguments of the commands: their help, and the errors for wrong ones."""
 
 import re
 import runpy
@@ -23,7 +23,7 @@ def test_help_explains_every_argument(command, monkeypatch, name, columns):
     assert [*explained] == [*PLAN, *OWN[name]]
     assert all(len(text.split()) > 3 for text in explained.values())
     assert ("  log  " in output) == (name == "check")
-    body = output.partition("\n\n")[2]  # argparse never breaks the name of a command
+    body = output.partition("\n\n")[2]  # without the usage: argparse does not wrap the command name
     assert max(map(len, body.splitlines())) <= int(columns)
 
 

@@ -1,4 +1,4 @@
-"""What the command says of logs, written here with rates from the textbook cosine."""
+"""What the command says about logs written here with the textbook cosine."""
 
 import csv
 import math
@@ -12,7 +12,7 @@ LAST = EPOCHS * STEPS
 
 
 def cosine(e, t_max, floor=FLOOR, peak=PEAK):
-    """Climb after t_max, as the bare formula does."""
+    """Return the rate of the formula without clamping, which rises after t_max."""
     return floor + (peak - floor) / 2 * (1 + math.cos(math.pi * e / t_max))
 
 
@@ -28,7 +28,7 @@ def rate_with_warmup(e, t_max, warmup, peak=PEAK):
 
 @pytest.fixture
 def lightning(tmp_path):
-    """Write a log as Lightning does, with lines for the rate and lines for the metrics."""
+    """Write a log like Lightning's, with separate lines for rates and metrics."""
 
     def write(rate, steps=LAST, every=5, column="lr-Adam"):
         path = tmp_path / "metrics.csv"
@@ -45,7 +45,7 @@ def lightning(tmp_path):
 
 @pytest.fixture
 def keras(tmp_path):
-    """Write a log as Keras does: a line for each epoch, with the rate last used in it."""
+    """Write a log like Keras': one line per epoch, with its last rate."""
 
     def write(rate, epochs=EPOCHS):
         path = tmp_path / "training.csv"
@@ -108,7 +108,7 @@ def test_units_that_cannot_be_compared(assert_refused, request, kind, log, curve
 
 
 TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
-# The rates of each faulty run, how it was planned, and what the line ends with.
+# For each faulty run: its rates, its plan, and how the printed line ends.
 FAULTS = {
     "one step late": (
         lambda e: clamped_cosine(e - 1, LAST),
@@ -164,7 +164,7 @@ FAULTS = {
         "step 204: 0.001097677 is logged, 0.001 planned, 9.77e-05 too high",
         TORCH,
     ),
-    # Up again from 150 to 260, and down: the way of the cosine alone.
+    # Without clamping the cosine rises from 150 to 260, and falls again.
     "climbs after the end of a warmup": (
         lambda e: rate_with_warmup(e, 150, 40) if e < 150 else cosine(e - 40, 110),
         [*BY_STEP, "--t_max", 150, "--warmup", 40],
@@ -259,7 +259,7 @@ def test_faults_are_named(command, lightning, name):
     ("rate", "cause"),
     [
         (lambda e: clamped_cosine(e, 3600), "t_max is 3600 instead of 4000"),
-        # The first entry that differs is among few, late in a long log.
+        # The first difference comes late in a long log, with few entries after it.
         (lambda e: clamped_cosine(e, 4_000) if e <= 4_000 else cosine(e, 4_000), TORCH),
     ],
 )
@@ -328,7 +328,7 @@ def test_a_rate_below_the_floor_is_no_other_peak(command, keras):
 
 
 def test_a_floor_of_0(command, keras):
-    # 6e-18 is what cos(pi) leaves in many hands.
+    # 6e-18 is a typical rounding error of 1 + cos(pi).
     path = keras(lambda e: clamped_cosine(e, 10, floor=0) or 6e-18, 20)
     assert command("check", path, "--lr_initial", 0.1, "--t_max", 10)[0] == 0
     path = keras(lambda e: clamped_cosine(e, 10, floor=0) or 1e-12, 20)
@@ -465,7 +465,7 @@ def test_the_last_update_of_an_epoch_may_be_of_fewer_batches(command, tmp_path, 
 
 
 def test_the_first_entry_that_differs_counts_among_many(command, lightning):
-    # Without it the log, which ends before the curve, would look like one that climbs after it.
+    # Without it the log, which ends before the curve, would seem to rise after the end.
     path = lightning(lambda e: clamped_cosine(e, 4000) * (1 + (e == 1003)), steps=4000, every=1)
     status, output, _ = command("check", path, *COMMON, "--t_max", 4000, "--interval", "step")
     assert status == 1
@@ -473,7 +473,7 @@ def test_the_first_entry_that_differs_counts_among_many(command, lightning):
 
 
 def test_a_few_entries_decide_in_a_long_log(command, lightning):
-    # Of 4000 entries ten, late and no first ones, are not one step late.
+    # Ten of 4000 entries, late in the log, are not one step late.
     path = lightning(
         lambda e: clamped_cosine(e - 1, 4000) * (1 + (3000 <= e < 3010)), steps=4000, every=1
     )
@@ -539,7 +539,7 @@ def test_a_log_of_100_mb_takes_no_memory(tmp_path):
     grown, status = map(int, end.split())
     assert status == 1
     assert line.endswith("; likely cause: the run is one step late")
-    assert grown < 30_000  # kB; on a Mac bytes, and so never too many
+    assert grown < 30_000  # in kB on Linux
 
 
 def test_a_byte_order_mark_and_an_empty_last_line(command, keras):

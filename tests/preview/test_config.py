@@ -1,4 +1,4 @@
-"""What the command reads in LightningCLI YAML, and which files it refuses."""
+"""What the command reads from LightningCLI YAML, and which files it refuses."""
 
 import json
 import re
@@ -16,7 +16,7 @@ MONITOR = "lightning.pytorch.callbacks.LearningRateMonitor"
 
 @pytest.fixture
 def preview_json(command, tmp_path):
-    """Return what the command makes of these YAML texts and arguments, as its JSON tells it."""
+    """Run `preview --json` with these YAML texts and arguments, and return the parsed output."""
 
     def read(*texts, arguments=()):
         files = [tmp_path / f"config{i}.yaml" for i in range(len(texts))]
@@ -72,7 +72,7 @@ def test_the_callback_alone_or_in_a_list(preview_json, callbacks):
 
 
 ADAM = "class_path: torch.optim.Adam"
-# What a config has beside the callback, where the rate stands in it, and the rate.
+# What a config has besides the callback, the key of the rate, and the rate.
 RATES = [
     ("optimizer: {class_path: torch.optim.SGD, init_args: {lr: 2e-3}}", "init_args.lr", 0.002),
     ("optimizer: {lr: 1}", "optimizer.lr", 1.0),
@@ -81,7 +81,7 @@ RATES = [
     ("model: {learning_rate: 0.25}", "model.learning_rate", 0.25),
     ("model: {lr: &rate 0.25, other: *rate}", "model.lr", 0.25),
     ("fit: {model: {lr: 0.75}}", "model.lr", 0.75),
-    # LightningCLI gives its optimizer to any model, whatever rate that has.
+    # LightningCLI's optimizer takes precedence over the model's rate.
     ("optimizer: {init_args: {lr: 0.5}}\nmodel: {lr: 0.25}", "optimizer.init_args.lr", 0.5),
     ("optimizer: null\nmodel: {lr: 0.25}", "model.lr", 0.25),
     # The optimizer is an argument of the model.
@@ -94,7 +94,7 @@ RATES = [
     ("model: {optimizer: {lr: 0.2}}", "model.optimizer.lr", 0.2),
     ("model: {optimizer: adam, lr: 0.2}", "model.lr", 0.2),
     ("model: {optimizer: null, lr: 0.2}", "model.lr", 0.2),
-    # All that may be the rate are one.
+    # Several candidates with the same value.
     (f"model: {{lr: 0.20, optimizer: {{{ADAM}, init_args: {{lr: 2e-1}}}}}}", "model.lr", 0.2),
     ("model: {lr: 0.2, learning_rate: 0.2}", "model.lr", 0.2),
 ]
@@ -120,7 +120,7 @@ SEVERAL_RATES = (
     ("rest", "sentence"),
     [
         ("", NO_LR_INITIAL),
-        # A rate of the model's is not that of the optimizer beside it, which has a default.
+        # The model's rate is not that of the optimizer next to it, which has a default.
         ("optimizer: {init_args: {lr: null}}\nmodel: {lr: 0.25}", NO_LR_INITIAL),
         ("optimizer: torch.optim.Adam\nmodel: {lr: 0.25}", NO_LR_INITIAL),
         (f"model: {{optimizer: {{{ADAM}}}, lr: 0.25}}", NO_LR_INITIAL),
@@ -274,7 +274,7 @@ NO_UNITS = (
     "cycles or t_max="
 )
 
-# As LightningCLI merges them; the Lightning tests compare the two.
+# Merged like LightningCLI does; the Lightning tests compare the two.
 MERGED = {
     "later wins": ((yaml("{t_max: 3}"), "trainer: {max_epochs: 4}"), (3, 0, 4)),
     "same class": ((yaml("{t_max: 3, warmup: 1}"), yaml("{t_max: 5}")), (5, 1, 10)),
@@ -509,7 +509,7 @@ def test_merge_keys(preview_json, merged):
 
 
 def nested_aliases(first, levels, times):
-    """Return YAML in which each level holds the one before so many times."""
+    """Return YAML in which each level refers to the one before so many times."""
     made = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * times)}]" for i in range(1, levels)]
     return "\n".join([f"l0: &l0 {first}", *made, yaml()])
 
@@ -546,7 +546,8 @@ def test_a_yaml_bomb_is_refused_before_it_expands(assert_refused, tmp_path, text
     tracemalloc.start()
     try:
         assert_refused(f"{path} must be a config, got more than {limit}; give one", *PREVIEW, path)
-        assert tracemalloc.get_traced_memory()[1] < 30_000_000  # it would take all there is
+        # Expanded, it would exhaust the memory.
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
     finally:
         tracemalloc.stop()
 
@@ -629,7 +630,7 @@ TWO_SCHEDULERS = (
         ),
         (yaml() + "lr_scheduler: StepLR\n", TWO_SCHEDULERS),
     ],
-    ids=["arguments", "a run of its own", "a list", "a table in a list", "an epoch", "a rival"],
+    ids=["arguments", "a run of its own", "a list", "a table in a list", "an epoch", "a scheduler"],
 )
 def test_other_bad_files(assert_refused, tmp_path, text, sentence):
     path = tmp_path / "config.yaml"

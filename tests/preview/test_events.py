@@ -1,4 +1,4 @@
-"""What the command says of TensorBoard events, as torch and Keras write them."""
+"""What the command says about TensorBoard events, as written by torch and Keras."""
 
 import math
 import os
@@ -29,7 +29,7 @@ def keras_value(tag, value):
 
 
 def write_events(path, rates, first=0, tag="lr-SGD", form=torch_value):
-    """Write events of a rate, of a loss that is not finite, and of what is no number."""
+    """Write events of a rate, of a loss of nan, and of values that are not numbers."""
     writer = EventFileWriter(str(path), filename_suffix=f".{first}")
     for step, rate in enumerate(rates, first):
         values = [
@@ -113,15 +113,15 @@ NONE = "none of the usual faults gives these rates"
 @pytest.mark.parametrize(
     ("tag", "plan", "rates", "place", "cause"),
     [
-        # Any other log has the rates that were used.
+        # Any other log holds the rates that were used.
         ("lr-SGD", BY_STEP, [cosine(e + 1, 4) for e in range(6)], "at step 0", EARLY),
         ("lr-SGD", BY_UPDATE, [cosine(e + 1, 24) for e in range(24)], "at step 0", EARLY),
-        # Neither all the rates before nor all those after.
+        # Neither all rates before the epoch nor all rates after it.
         (E_RATE, PLAN, [cosine(e - 1, 4) for e in range(6)], "at epoch 1", LATE),
         (E_RATE, BY_UPDATE, [cosine(4 * e + 2, 24) for e in range(6)], "at epoch 0", LATE),
         (E_RATE, BY_UPDATE, [cosine(4 * e + 5, 24) for e in range(6)], "after epoch 0", EARLY),
         (E_RATE, BY_UPDATE, [cosine(4 * e + 3 + e // 3, 24) for e in range(6)], "at epoch 3", NONE),
-        # The reading that needs fewer faults.
+        # The interpretation that needs fewer faults.
         (E_RATE, BY_UPDATE, [cosine(4 * e + 3, 20) for e in range(6)], "at epoch 0", SHORT),
         (E_RATE, BY_UPDATE, [cosine(4 * e + 4, 20) for e in range(6)], "after epoch 0", SHORT),
         (E_RATE, BY_UPDATE, [cosine(e + 1, 24) for e in range(6)], "after epoch 0", TAKEN),
@@ -138,7 +138,7 @@ def test_rates_that_are_not_those_of_a_schedule(command, tmp_path, tag, plan, ra
 
 
 def test_the_rate_after_the_epoch_is_named(command, tmp_path):
-    # 0.075 + 0.025 * cos(37.5 degrees), where cos(30 degrees) belongs.
+    # 0.075 + 0.025 * cos(37.5 degrees) instead of cos(30 degrees).
     folder = write_events(tmp_path, [cosine(4 * e + 5, 24) for e in range(6)], tag=E_RATE)
     right = (
         f"{folder}: {E_RATE} differs first after epoch 0: 0.09483384 is logged, 0.09665064 "
@@ -233,5 +233,5 @@ def test_a_long_log_is_read_once_and_takes_no_memory(tmp_path):
     *_, line, end = done.stdout.splitlines()
     status, openings, grown = map(int, end.split())
     assert line.startswith(f"{much}: lr-SGD differs first at step 1: ")
-    assert (status, openings) == (1, 1)  # the one that finds that it is there
-    assert grown < 10_000  # kB; on a Mac bytes, and so never too many
+    assert (status, openings) == (1, 1)  # the check that the file exists
+    assert grown < 10_000  # in kB on Linux

@@ -1,4 +1,4 @@
-"""What is said where an extra is not installed."""
+"""The errors for extras that are not installed."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_the_extra_is_named(package, arguments, extra):
 
 
 class Absent:
-    """Find no TensorBoard."""
+    """An import hook that hides TensorBoard."""
 
     def find_spec(self, name, path=None, target=None):
         if name == "tensorboard":

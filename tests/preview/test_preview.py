@@ -30,7 +30,7 @@ epoch  rate
 
 
 def table_of(output):
-    """Return the rows, which follow the picture."""
+    """Return the table, which follows the plot."""
     lines = output.splitlines()
     (start,) = (i for i, line in enumerate(lines) if line.split()[:2] in HEADS)
     return "\n".join(lines[start:])
@@ -49,7 +49,7 @@ def test_the_plain_curve(command):
 @pytest.mark.parametrize(
     ("arguments", "rows"),
     [
-        # 0.5 at the middle of a cosine, and 1/5 + 4/5 * e/4 on the way up to it.
+        # 0.5 in the middle of the cosine, and 1/5 + 4/5 * e/4 in the warmup.
         (
             "--lr_initial 1 --t_max 12 --warmup 4",
             [
@@ -155,7 +155,7 @@ def test_the_restarts_are_those_of_the_run(command, tmp_path, length, written, s
 
 
 def dots(output):
-    """Return (column, row) of everything drawn between the axes, from the top left."""
+    """Return (column, row) of each character drawn between the axes, from the top left."""
     inside = [line for line in output.splitlines() if line.endswith("│")]
     left = min(line.index(mark) for line in inside for mark in "┤│" if mark in line) + 1
     return [
@@ -185,7 +185,7 @@ def test_the_axes_are_labelled(command):
 
 
 def positions(output):
-    """Return what stands below the picture."""
+    """Return the tick labels below the plot."""
     below = output.partition("└")[2].splitlines()
     assert below[0].count("┬") == len(below[1].split())
     return below[1].split()
@@ -217,7 +217,7 @@ def test_a_terminal(columns):
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     environment = {name: os.environ[name] for name in os.environ if name != "COLUMNS"}
     arguments = ["preview", *map(str, SMALL), "--warmup", "3", "--peak_decay", "0.25"]
-    # The size is that of the terminal behind stdout, as for any program.
+    # The width is that of the terminal that stdout is connected to.
     with subprocess.Popen(
         [sys.executable, "-m", "cosine_callbacks", *arguments], stdout=theirs, env=environment
     ) as running:
@@ -366,7 +366,7 @@ def test_json(command):
 @pytest.mark.parametrize("cycles", [1, 10**6, "null"])
 @pytest.mark.parametrize("t_max", ["1e9", "1e12"])
 def test_a_very_long_curve(command, t_max, cycles):
-    # Unit by unit it would take for ever.
+    # Computed unit by unit it would take forever.
     flags = ["--lr_initial", 0.1, "--t_max", t_max, "--cycles", cycles, "--warmup", 0.1]
     status, _, stderr = command("preview", *flags)
     assert (status, stderr) == (0, "")
@@ -385,7 +385,7 @@ def test_it_imports_no_framework():
     import matplotlib as mpl
     import numpy as np
 
-    assert mpl, np  # both are there to be imported
+    assert mpl, np  # both are installed
     program = [sys.executable, "-c", LIGHT, "preview", *CONFIG]
     done = subprocess.run(program, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "set()"
@@ -402,10 +402,10 @@ def test_the_same_curve_is_the_same_file(command, tmp_path, suffix, begin):
     assert pictures[0].read_bytes() == pictures[1].read_bytes()
 
 
-# A warmup from 1/5 to e = 4, then the cosine to e = 20, and the floor up to e = 22.
+# A warmup from 1/5 of the peak up to e = 4, the cosine to e = 20, and the floor to e = 22.
 WITH_WARMUP = ["--lr_initial", 0.1, "--t_max", 20, "--warmup", 4, "--lr_min", 0.02]
 
-# matplotlib leaves a twentieth of the rates' range above them.
+# matplotlib adds a margin of a twentieth of the range at the top.
 TOP = 0.1 + 0.08 / 20
 
 
@@ -445,7 +445,7 @@ def test_the_png_shows_the_curve(command, tmp_path):
     drawn = imread(picture)[..., :3]
     blue = abs(drawn - [0x1F / 255, 0x77 / 255, 0xB4 / 255]).max(axis=2) < 0.02
     black = drawn.max(axis=2) < 0.5
-    # The frame is the longest lines.
+    # The longest lines are the frame.
     left, right = (black.sum(axis=0) > black.shape[0] / 2).nonzero()[0][[0, -1]]
     top, bottom = (black.sum(axis=1) > black.shape[1] / 2).nonzero()[0][[0, -1]]
     seen = 0

@@ -1,4 +1,4 @@
-"""docs/neighbours.md: each row names a test that there is."""
+"""Each row of docs/neighbours.md names an existing test."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""README.md and docs, block by block: each environment runs what its framework can."""
+"""Run the code blocks of README.md and docs, in each environment those of its framework."""
 
 import doctest
 import math
@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
-# tests/peers runs the cheatsheet beside its packages.
+# tests/peers runs the cheatsheet, together with its packages.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 PAGES.remove(ROOT / "docs" / "cheatsheet.md")
 DRIVERS = os.environ["COSINE_CALLBACKS_DRIVERS"].split()
@@ -44,7 +44,7 @@ def python(block, folder):
         assert variables["scheduler"].get_last_lr() == pytest.approx([1e-5], rel=1e-12)
     elif "model" in variables:
         last = 1e-5 + (1e-3 - 1e-5) * (1 + math.cos(0.9 * math.pi)) / 2
-        # So a callback leaves the rate; a schedule is asked for that of the next update.
+        # A callback leaves the last rate; a schedule returns that of the next update.
         right = last if "CosineAnnealingCallback" in block else 1e-5
         assert float(variables["model"].optimizer.learning_rate) == pytest.approx(right, rel=1e-6)
 
@@ -100,7 +100,7 @@ def set_up(line, folder):
     _, runs, words = line.partition(" && .venv/bin/tox run")
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini")
-    # Without words it is the default run; else one environment, which has commands of its own.
+    # Without arguments it is the default run; otherwise one environment, with its own commands.
     option, name = words.split() or ("-e", "lint")
     assert option == "-e"
     assert f"testenv:{name}" in tox or f"{name}-" in tox["testenv"]["commands"]
@@ -108,9 +108,9 @@ def set_up(line, folder):
 
 
 def driver(block):
-    """Return the adapter that a block uses, or Lightning's, beside which torch is installed.
+    """Return the adapter that a block uses, and Lightning for plain torch, installed with it.
 
-    The core's environment runs what uses none.
+    The core environment runs the blocks that need no framework.
     """
     adapter = re.search(r"cosine_callbacks\.(\w+)", block)
     if adapter:
@@ -128,12 +128,12 @@ BLOCKS = [
 
 @pytest.mark.parametrize(("runs", "block"), BLOCKS)
 def test_every_block(runs, block, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # where a Trainer leaves its log
+    monkeypatch.chdir(tmp_path)  # a Trainer writes its log there
     runs(block, tmp_path)
 
 
 def test_every_link():
-    """Those of the pages that are read where they lie; mkdocs looks at the others."""
+    """mkdocs checks the links of the site; these pages are also read in the repository."""
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+)", page.read_text()):
             assert "://" in link or (page.parent / link).exists(), (page, link)

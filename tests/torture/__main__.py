@@ -1,4 +1,4 @@
-"""Everything at its full length, each framework and backend in a process of its own."""
+"""Run the long versions of these tests, each framework and backend in a separate process."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Points at which each case of the crash matrix dies, and examples of each fuzzed property.
+# The number of points at which each case is killed, and of examples of each fuzz test.
 SIZES = {"COSINE_CALLBACKS_TORTURE": "17", "COSINE_CALLBACKS_EXAMPLES": "10000"}
 KERAS = ["tests/torture/test_keras.py", "tests/integration/keras/test_fuzz.py"]
 TENSORFLOW = ["tests/torture/test_tensorflow.py", "tests/integration/tensorflow/test_fuzz.py"]

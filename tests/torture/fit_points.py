@@ -1,4 +1,4 @@
-"""The program that kills `fit` of Keras 3, on the backend that is set, or of tf.keras."""
+"""A program that kills `fit`, of Keras 3 on the backend that is set, or of tf.keras."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from points import BETWEEN, COMPLETED, END, HALF, REFUSED, run_matrix
 ADAPTER, POINTS = sys.argv[2], int(sys.argv[3])
 adapter = importlib.import_module(f"cosine_callbacks.{ADAPTER}")
 keras = adapter.keras if ADAPTER == "keras" else adapter.tf.keras
-# What h5py and, for tf_keras, TensorFlow say of half a file.
+# What h5py and, for tf_keras, TensorFlow raise for half a file.
 DAMAGED = (OSError, KeyError)
 if ADAPTER == "tensorflow":
     DAMAGED += (IndexError, adapter.tf.errors.OpError)
@@ -24,7 +24,7 @@ if ADAPTER == "keras":
 
 
 class Events(keras.callbacks.Callback):
-    """Die at a hook, and write down the rate that each batch is about to use."""
+    """Report each hook, and record the rate that each batch is about to use."""
 
     def __init__(self, disk):
         super().__init__()
@@ -57,7 +57,7 @@ class Events(keras.callbacks.Callback):
 
 
 class Backup(keras.callbacks.BackupAndRestore):
-    """Die within and after the writing of a backup."""
+    """Report the middle and the end of writing a backup."""
 
     def __init__(self, disk):
         super().__init__(str(disk.folder / "backup"))
@@ -72,7 +72,7 @@ class Backup(keras.callbacks.BackupAndRestore):
 
 
 class Weight(keras.layers.Layer):
-    """Give the weight, whatever the input."""
+    """Return the weight, whatever the input."""
 
     def build(self, input_shape):
         self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
@@ -82,7 +82,7 @@ class Weight(keras.layers.Layer):
 
 
 class Model(keras.Sequential):
-    """Die between the weights of a backup and the number of its epoch, which Keras writes next."""
+    """Report the point between the two files of a backup: the weights and the epoch."""
 
     def save_weights(self, *arguments, **options):
         super().save_weights(*arguments, **options)
@@ -99,7 +99,7 @@ def train(disk, case, forget):
     else:
         annealing = [adapter.CosineAnnealingCallback(**case)]
     model = Model([keras.Input((1,)), Weight()])
-    # A schedule follows the optimizer's count, which is then an epoch ahead: a limit of its own.
+    # Not for a schedule: killed there, the optimizer's count is an epoch ahead (a known limit).
     model.between = lambda: annealing and disk.event(BETWEEN)
     model.compile(keras.optimizers.SGD(rate), loss=lambda _, prediction: prediction[:, 0])
     ones = np.ones((BATCHES, 1), "float32")

@@ -1,4 +1,4 @@
-"""The program that kills Lightning."""
+"""A program that kills a Lightning run."""
 
 import importlib
 import sys
@@ -21,7 +21,7 @@ CASES = {
 
 
 class RecordingSGD(torch.optim.SGD):
-    """Write down the rate with which an update is being made."""
+    """Record the rate of each update."""
 
     note = None
 
@@ -58,7 +58,7 @@ class Module(pl.LightningModule):
 
 
 class Events(pl.Callback):
-    """Die at a hook."""
+    """Report each hook."""
 
     def __init__(self, disk):
         for name in (
@@ -77,7 +77,7 @@ class Events(pl.Callback):
 
 
 class RecordingCheckpointIO(plugins.TorchCheckpointIO):
-    """Die before, within and after the writing of a checkpoint."""
+    """Report the middle and the end of writing a checkpoint."""
 
     def __init__(self, disk):
         super().__init__()
@@ -114,7 +114,7 @@ def train(disk, case, forget):
     try:
         trainer.fit(Module(disk), ckpt_path=files[-1] if files else None)
     except RuntimeError as error:
-        # What torch says of half a file.
+        # What torch raises for half a file.
         if "PytorchStreamReader" not in str(error):
             raise
         return REFUSED

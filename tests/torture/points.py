@@ -1,7 +1,7 @@
-"""Kill a training at seeded points, resume it from what lies on disk, and compare its rates.
+"""Kill a training run at seeded points, resume it from the files on disk, and compare its rates.
 
-The programs beside this module say how their framework trains; every attempt is a process of its
-own, forked so that the framework is imported once.
+The programs next to this module define how each framework trains; every attempt is a forked
+process, so that the framework is imported only once.
 """
 
 import json
@@ -15,20 +15,20 @@ from pathlib import Path
 
 COMPLETED, REFUSED = 0, 3
 HALF = "half a file"
-# Between the two files of a backup: what is restored then is Keras' own mixture of two epochs, so
-# that its weights differ; the rates must not.
+# Between the two files of a backup: Keras then restores a mixture of two epochs, so that the
+# weights differ; the rates must not.
 BETWEEN = "between two files"
 END = "the weight at the end"
 
 
 class Disk:
-    """Where an attempt writes each rate that it uses, and the events that passed."""
+    """The folder where an attempt records its rates and events."""
 
     def __init__(self, folder, dies_at=None):
         self.folder, self.dies_at, self.events = folder, dies_at, []
 
     def event(self, name, *files):
-        """Let an event pass, or die there; the files are then half written."""
+        """Record an event, or die there with the given files half written."""
         self.events.append(name)
         if len(self.events) - 1 == self.dies_at:
             for file in files:
@@ -37,18 +37,18 @@ class Disk:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def used(self, place, rate):
-        """Write down that a rate is being used at this place of the run."""
+        """Record the rate that is used at this place of the run."""
         with (self.folder / "used.jsonl").open("a") as file:
             file.write(json.dumps([place, rate]) + "\n")
 
     def rates(self):
-        """Return all that was written down: at a place that was trained twice, twice."""
+        """Return all (place, rate) recorded; a place that was trained twice is there twice."""
         lines = (self.folder / "used.jsonl").read_text().splitlines()
         return [(json.dumps(place), rate) for place, rate in map(json.loads, lines)]
 
 
 def attempt(train, disk, *arguments):
-    """Train in a process of its own; return its exit status."""
+    """Train in a forked process; return its exit status."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -64,17 +64,16 @@ def attempt(train, disk, *arguments):
 
 
 def run_matrix(train, cases, points):
-    """Kill at so many points of each case.
+    """Kill each case at a number of points, resume it, and print the counts as JSON.
 
     Args:
-        train: Called with a Disk, a case and whether to forget the newest checkpoint; returns WHOLE
-            or, where the framework refuses what lies on disk, REFUSED.
-        cases: By name, the arguments of the curve.
-        points: How many points to kill each case at.
+        train: Called with a Disk, a case and whether to delete the newest checkpoint; returns
+            COMPLETED, or REFUSED where the framework cannot read the files on disk.
+        cases: Name to arguments of the curve.
+        points: At how many points to kill each case.
 
-    Returns:
-        The number of points killed, rates compared, differences and refusals, the names of the
-        events died at, and by case the rates of the uninterrupted run.
+    The JSON has the numbers of points, compared rates, differences and refusals, the events at
+    which a run was killed, and the rates of each uninterrupted case.
     """
     result = {"killed": 0, "compared": 0, "differences": 0, "refused": 0, "events": {}, "runs": {}}
     root = Path(sys.argv[1])
@@ -87,7 +86,7 @@ def run_matrix(train, cases, points):
         result["runs"][name] = list(right.values())
         events = json.loads((folder / "events.json").read_text())
         rng = random.Random(name)
-        # Half a file is the worst that can be left behind: one point at least is there.
+        # Half a file is the worst case: include at least one.
         halves = [at for at, event in enumerate(events) if event == HALF]
         chosen = {rng.choice(halves), *rng.sample(range(len(events)), min(points, len(events)))}
         for at in sorted(chosen):

@@ -1,4 +1,4 @@
-"""Run one of the programs here, and look at what it counted."""
+"""Run one of the programs of this folder, and check its counts."""
 
 import json
 import os
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# Of each case, beside one half of a file: eight or six in all. The environment torture takes more.
+# For each case, in addition to one half-written file; the environment torture sets more.
 POINTS = int(os.environ.get("COSINE_CALLBACKS_TORTURE", "1"))
 
 
 def run_program(folder, program, *arguments):
-    """Return the counts of a program, of whose rates none may differ."""
+    """Return the counts of a program, and check that no rate differs."""
     path = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, HERE / program, folder, *arguments],

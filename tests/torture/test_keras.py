@@ -1,4 +1,4 @@
-"""Keras 3 on its backend, killed at seeded points or with a damaged backup: the right rates."""
+"""Keras 3, killed at seeded points or with a damaged backup, uses the right rates."""
 
 import keras
 import numpy as np
@@ -14,14 +14,14 @@ def test_killed_and_resumed(tmp_path):
     result = run_program(tmp_path, "fit_points.py", "keras", str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
-    # The uninterrupted ones: the middle of 0.1 and 0.001, two cycles of two epochs, a warmup.
+    # The uninterrupted runs: halfway from 0.1 to 0.001, two cycles of two epochs, a warmup.
     assert runs["step"][8] == pytest.approx(0.0505, rel=6e-7)
     assert runs["epoch"][:16:4] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=6e-7)
     assert runs["schedule"][:3] == pytest.approx([0.1 / 3, 0.2 / 3, 0.1], rel=6e-7)
 
 
 class Stop(keras.callbacks.Callback):
-    """End a run in its third epoch, as an accident would."""
+    """Interrupt a run in its third epoch."""
 
     def on_epoch_begin(self, epoch, logs=None):
         if epoch == 2:
@@ -57,7 +57,7 @@ def test_a_truncated_backup(tmp_path, fraction):
 
 @pytest.mark.parametrize("kind", ["callback", "schedule"])
 def test_a_backup_of_two_epochs(tmp_path, kind):
-    """Killed between its two files, Keras trains an epoch twice; a schedule counts that."""
+    """Killed between its two files, Keras trains an epoch twice, which a schedule counts."""
 
     def run(*others):
         annealing = [CosineAnnealingCallback(t_max=4)] if kind == "callback" else []
@@ -82,7 +82,7 @@ def test_a_backup_of_two_epochs(tmp_path, kind):
     with pytest.raises(KeyboardInterrupt):
         run(stop)
     metadata.write_bytes(stop.metadata)
-    # Epochs 0 and 1 before, then 1 to 3 once more; for the schedule these are 2 to 4.
+    # Epochs 0 and 1, then 1 to 3 after the restart; for the schedule the latter are 2 to 4.
     again = np.array([1, 2, 3] if kind == "callback" else [2, 3, 4])
     rates = 0.05 * (1 + np.cos(np.pi * np.array([0, 1, *again]) / 4))
     assert run() == pytest.approx(-10 * rates.sum(), rel=6e-7)

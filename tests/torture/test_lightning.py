@@ -1,4 +1,4 @@
-"""Lightning, killed at seeded points or with a damaged file: the right rates, or a sentence."""
+"""Lightning, killed at seeded points or with a damaged file: the right rates, or an error."""
 
 import math
 import os
@@ -23,14 +23,14 @@ def test_killed_and_resumed(tmp_path):
     result = run_program(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
-    # The uninterrupted ones: the middle of 0.1 and 0.001, and two cycles of two epochs.
+    # The uninterrupted runs: halfway from 0.1 to 0.001, and two cycles of two epochs.
     assert runs["step"][10] == pytest.approx(0.0505, rel=1e-15)
     assert runs["epoch"][::5] == pytest.approx([0.1, 0.055, 0.1, 0.055], rel=1e-15)
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """A checkpoint in the middle of a run."""
+    """A checkpoint from the middle of a run."""
     file = tmp_path_factory.mktemp("saved") / "run.ckpt"
     made = fit(Model(), CosineAnnealingCallback(t_max=20, interval="step"), max_steps=7)
     made.save_checkpoint(file)
@@ -38,7 +38,7 @@ def saved(tmp_path_factory):
 
 
 def resume(file):
-    """Go on from the file, which stays as it is; return the rates used, and what was raised."""
+    """Resume from the file, which must not change; return the rates used and the exception."""
     before, model, raised = file.read_bytes(), Model(), None
     try:
         callback = CosineAnnealingCallback(t_max=20, interval="step")
@@ -95,5 +95,5 @@ def test_a_checkpoint_without_our_state(saved, tmp_path):
     del checkpoint["callbacks"][KEY]
     file = tmp_path / "run.ckpt"
     torch.save(checkpoint, file)
-    # The position is Lightning's own, the base torch's own: nothing is lost.
+    # Lightning saves the position and torch the base: nothing is lost.
     assert resume(file) == resume(saved)

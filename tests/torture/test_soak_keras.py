@@ -1,4 +1,4 @@
-"""200,000 updates each of schedule and callback under restarts for ever."""
+"""200,000 updates each of schedule and callback with endless restarts."""
 
 import os
 import sys
@@ -15,14 +15,14 @@ UPDATES, T_MAX = int(os.environ.get("COSINE_CALLBACKS_SOAK", "200000")), 1000
 
 
 class Recorder(keras.callbacks.Callback):
-    """Note each rate, and from time to time how many blocks of memory are in use."""
+    """Record each rate, and now and then the number of allocated memory blocks."""
 
     def __init__(self):
         super().__init__()
         self.used, self.blocks = array("d"), []
 
     def on_train_batch_begin(self, batch, logs=None):
-        # A schedule's rate is asked for once in a while: that is an evaluation of its own.
+        # The rate of a schedule is read now and then only: each time it is evaluated.
         if self.set or len(self.used) % 100 == 0:
             rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
             self.last = float(rate)
@@ -31,7 +31,7 @@ class Recorder(keras.callbacks.Callback):
             self.blocks.append(sys.getallocatedblocks())
 
 
-# pytest keeps each warning of Keras' own: one for each rate that we read.
+# pytest would keep one Keras warning for each rate that we read.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", ["schedule", "callback"])
 def test_keras(kind):

@@ -1,4 +1,4 @@
-"""200,000 updates under restarts for ever: each rate right, and memory flat."""
+"""200,000 updates with endless restarts: each rate is right, and memory does not grow."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ UPDATES, T_MAX = int(os.environ.get("COSINE_CALLBACKS_SOAK", "200000")), 1000
 
 
 class RecordingModel(pl.LightningModule):
-    """Note each rate, and from time to time how many blocks of memory are in use."""
+    """Record each rate, and now and then the number of allocated memory blocks."""
 
     def __init__(self):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Schedules and positions to try."""
+"""Hypothesis strategies for schedules and positions."""
 
 import math
 import sys
@@ -10,12 +10,12 @@ from cosine_callbacks import CosineAnnealing
 
 
 def boundaries(schedule, count=5):
-    """Return where the first cycles end, were there as many."""
+    """Return where the first `count` cycles end, or would end if there were as many."""
     return list(accumulate(schedule.t_max * schedule.t_mult**i for i in range(count)))
 
 
 def lowest_rate(schedule):
-    """Return the least rate that the schedule may take."""
+    """Return the lowest rate of the schedule."""
     s = schedule
     floor = s.lr_min if s.lr_min_ratio is None else s.lr_min_ratio * s.lr_initial
     if not s.warmup:
@@ -53,7 +53,7 @@ def schedules(draw, t_max=lengths, cycles=counts):
 
 @st.composite
 def schedules_and_positions(draw, **given):
-    """Draw a schedule and a whole position, often beside a boundary."""
+    """Draw a schedule and a whole position, often next to a boundary."""
     schedule = draw(schedules(**given))
     ends = boundaries(schedule)
     beside = st.builds(int.__add__, st.sampled_from([0, *ends]), st.integers(-2, 2))

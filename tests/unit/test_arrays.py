@@ -1,4 +1,4 @@
-"""NumPy arrays give bit for bit what their elements give, whatever the dtype."""
+"""NumPy arrays give bit for bit the rates of their elements, whatever the dtype."""
 
 import math
 
@@ -122,7 +122,7 @@ def test_the_bare_formula_takes_0d_arrays_as_arguments():
 
 
 def test_long_arrays():
-    """They are computed in blocks: no border between two may show."""
+    """Long arrays are computed in blocks, whose borders must not show in the rates."""
     schedule = CosineAnnealing(
         lr_initial=0.1, t_max=40_000, lr_min=0.001, warmup=1000, cycles=2, peak_decay=0.5
     )

@@ -1,4 +1,4 @@
-"""The README's costs are those that were measured."""
+"""The README quotes the costs that were measured."""
 
 import json
 from pathlib import Path

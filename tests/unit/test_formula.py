@@ -1,4 +1,4 @@
-"""The bare formula in float64: right, exact at both ends, never rising."""
+"""The plain formula in float64: accurate, exact at both ends, never rising."""
 
 import doctest
 import math

@@ -1,4 +1,4 @@
-"""Whatever is given: a schedule whose rates are all in their range, or one sentence."""
+"""Whatever is given: a schedule with all rates in range, or a one-line error."""
 
 import json
 import math
@@ -27,7 +27,7 @@ NAMES = [
     "t_mult",
     "peak_decay",
 ]
-# Mostly good ones, so that several odd ones in a row do not hide each other.
+# Mostly valid arguments, so that several invalid ones do not hide each other.
 VALID = {
     "lr_initial": st.floats(1e-5, 1),
     "t_max": st.integers(1, 50),
@@ -43,7 +43,7 @@ VALID = {
 
 @st.composite
 def arguments(draw, required=("lr_initial", "t_max"), invalid=values):
-    """Draw arguments of which any, and mostly few, are odd."""
+    """Draw arguments, at most two of them invalid."""
     names = [*required, *draw(st.lists(st.sampled_from(NAMES), max_size=3))]
     wrong = draw(st.sets(st.sampled_from(NAMES), max_size=2))
     return {name: draw(invalid if name in wrong else VALID[name]) for name in names}
@@ -57,7 +57,7 @@ def positions(schedule):
 
 
 def assert_in_range(schedule):
-    """Check every rate, as numbers and as an array."""
+    """Check that all rates are in range, for numbers and for an array."""
     low, high = lowest_rate(schedule), schedule.lr_initial
     at = positions(schedule)
     rates = [schedule(e) for e in at]
@@ -89,7 +89,7 @@ def test_the_schedule(given):
 @given(st.dictionaries(st.sampled_from([*NAMES, "", "e", "interval"]), values, max_size=4))
 def test_from_dict(given):
     if unknown := given.keys() - {*NAMES}:
-        # Python's own sentence names the key.
+        # Python's own message names the key.
         with pytest.raises(TypeError, match="|".join(repr(name) for name in unknown)):
             CosineAnnealing.from_dict(given)
         return

@@ -1,4 +1,4 @@
-"""What an import brings along, and what is said where a framework is missing."""
+"""What an import loads, and the error for a missing framework."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Cycles laid out over a run whose length only a trainer knows."""
+"""Cycles laid out over a run whose length only the trainer knows."""
 
 from dataclasses import astuple
 from fractions import Fraction
@@ -89,7 +89,7 @@ def test_too_many_cycles_for_a_table():
 def test_a_run_longer_than_any_counter(parameters):
     given = Parameters(**parameters)
     if given.t_max != 1e-300:
-        # 2**53 + 1 and 2**63 - 1 are no floats.
+        # 2**53 + 1 and 2**63 - 1 cannot be floats.
         assert [lay_out(given, n).end for n in (2**53 + 1, 2**63 - 1)] == [2**53 + 1, 2**63 - 1]
     with pytest.raises(
         ValueError, match=r"^t_max must be given where .* got \d+ units; give t_max="
@@ -98,11 +98,11 @@ def test_a_run_longer_than_any_counter(parameters):
 
 
 @given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))
-def test_a_fraction_of_the_run(part, planned):
-    t_max = max(1, round(part * planned))
-    assert list(lay_out(Parameters(t_max=part), planned).ends) == [t_max]
+def test_a_fraction_of_the_run(fraction, planned):
+    t_max = max(1, round(fraction * planned))
+    assert list(lay_out(Parameters(t_max=fraction), planned).ends) == [t_max]
     assume(planned > 1)
-    assert lay_out(Parameters(t_max=part, warmup=0.25), planned).warmup == round(t_max / 4)
+    assert lay_out(Parameters(t_max=fraction, warmup=0.25), planned).warmup == round(t_max / 4)
 
 
 def test_warmup_is_checked_against_the_planned_first_cycle():

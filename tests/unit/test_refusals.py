@@ -1,4 +1,4 @@
-"""Bad input is refused at once in one sentence that names argument, value and cure."""
+"""Bad input is refused in one sentence that names the argument, the value and the remedy."""
 
 import math
 import re
@@ -70,7 +70,7 @@ EXTREME = {
 
 
 def assert_refused(error, name, value, call):
-    """Check that the call is refused, and how the sentence is made."""
+    """Check that the call is refused, and the form of the sentence."""
     with pytest.raises(error) as caught:
         call()
     assert caught.type is error
@@ -84,7 +84,7 @@ def assert_refused(error, name, value, call):
 
 
 def build(name, value, parameters=CosineAnnealing):
-    """Build with one argument replaced, and what it needs beside it."""
+    """Build with one argument replaced, and with the arguments that it needs."""
     needed = ["lr_initial", "t_max"] + ["warmup"] * (name == "warmup_start_ratio")
     needed += ["cycles"] * (name == "t_mult")
     return parameters(**{key: VALID[key] for key in needed} | {name: value})
@@ -157,7 +157,7 @@ def test_extreme_values_are_refused_briefly_and_quickly(name, extreme):
 @pytest.mark.parametrize("value", [0, -1, nan, inf, True, "10", [10]], ids=repr)
 def test_t_max_of_the_bare_formula(value):
     error = ValueError if type(value) in (int, float) else TypeError
-    cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and remembered
+    cosine_annealing(1, lr_initial=0.1, t_max=1)  # equal to True, and cached
     assert_refused(
         error, "t_max", repr(value), lambda: cosine_annealing(1, lr_initial=0.1, t_max=value)
     )
@@ -292,7 +292,7 @@ arguments = st.fixed_dictionaries(
 
 
 def build_or_none(make):
-    """Return what is made, or None where it is refused for an argument that is named."""
+    """Return the object, or None where it is refused with an error that names an argument."""
     try:
         return make()
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Warm restarts: boundaries made once in whole units, held floor, decaying peaks."""
+"""Warm restarts: boundaries in whole units, the floor held after the end, decaying peaks."""
 
 import math
 from time import perf_counter

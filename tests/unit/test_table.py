@@ -1,4 +1,4 @@
-"""The right rates of tests/parity are those that its script makes."""
+"""The reference rates of tests/parity are those that its script makes."""
 
 import json
 

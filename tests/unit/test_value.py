@@ -1,4 +1,4 @@
-"""The schedule as a value: frozen, equal, hashable, readable, picklable, plain JSON."""
+"""The schedule as a value: frozen, comparable, hashable, picklable, and plain JSON."""
 
 import copy
 import dataclasses

@@ -1,6 +1,6 @@
-"""A program: fit over four devices on JAX, two on TensorFlow; print the weights.
+"""A program: fit on four devices with JAX, or two with TensorFlow, and print the final weights.
 
-The first is that under the schedule, the second that under the callback.
+The first weight is that of the schedule, the second that of the callback.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Real parts for the Keras tests: a one-weight model with gradient 1, on the backend that is set.
+"""Models for the Keras tests: one weight with gradient 1, on the backend that is set.
 
-Under SGD its weight shows the sum of the rates used. Programs that need a process of their own
+With SGD its weight is minus the sum of the rates used. Programs that run in a separate process
 import this module as `parts`.
 """
 
@@ -19,7 +19,7 @@ DATA = np.ones((10, 1), "float32")
 
 @keras.saving.register_keras_serializable("tests")
 class Weight(keras.layers.Layer):
-    """Give the weight, whatever the input."""
+    """Return the weight, whatever the input."""
 
     def build(self, input_shape):
         self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
@@ -30,7 +30,7 @@ class Weight(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tests")
 class Scaled(Weight):
-    """Give the weight times the input, so that the gradient is the input."""
+    """Return the weight times the input, so that the gradient is the input."""
 
     def call(self, inputs):
         return inputs * self.weight
@@ -38,7 +38,7 @@ class Scaled(Weight):
 
 @keras.saving.register_keras_serializable("tests")
 def prediction(y_true, y_pred):
-    """Make the prediction itself the loss, so that its gradient is 1."""
+    """Use the prediction as the loss, so that its gradient is 1."""
     return ops.mean(ops.cast(y_pred, "float32"), axis=-1)
 
 
@@ -62,9 +62,9 @@ def fit(model, *callbacks, data=DATA, **options):
 
 
 def run_program(folder, name, *arguments, expect=0, **environment):
-    """Run a program in the folder in a process of its own, and return what it printed.
+    """Run a program of this folder in a new process, and return what it printed.
 
-    The checkout stays off the path of the new process: it uses the installed package, as we do.
+    The new process, too, imports the installed package and not the checkout.
     """
     here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(

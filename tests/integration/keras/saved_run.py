@@ -1,4 +1,4 @@
-"""A program: load a saved model and train it for ten more batches; print what came of it."""
+"""A program: load a saved model, train it for ten more batches, and print the result."""
 
 import json
 import sys

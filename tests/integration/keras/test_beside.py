@@ -1,4 +1,4 @@
-"""Beside other callbacks of Keras: docs/neighbours.md says what each row gives."""
+"""With other Keras callbacks: docs/neighbours.md lists the results."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from cosine_callbacks.keras import CosineAnnealingCallback
 from tests.integration.keras.parts import DATA, Scaled, compiled, fit, weight_of
 
-# Ten batches at each.
+# Ten batches at each rate.
 CURVE = 0.05 * (1 + np.cos(np.pi * np.arange(4) / 4))
 orders = pytest.mark.parametrize("order", [1, -1], ids=["before", "after"])
 
@@ -15,7 +15,7 @@ orders = pytest.mark.parametrize("order", [1, -1], ids=["before", "after"])
 @orders
 def test_early_stopping(order):
     model = compiled(keras.optimizers.SGD(0.1))
-    # No epoch is good enough: it ends after two.
+    # No improvement is large enough: the run stops after two epochs.
     stopping = keras.callbacks.EarlyStopping("loss", min_delta=10**6, patience=1)
     history = fit(model, *[stopping, CosineAnnealingCallback()][::order], epochs=4).history
     assert history["learning_rate"] == pytest.approx(CURVE[:2], rel=6e-7)

@@ -1,4 +1,4 @@
-"""The callback in `fit`: positions, base rates, refusals, warnings and logs."""
+"""The callback in `fit`: positions, base rates, errors, warnings and logs."""
 
 import copy
 import csv
@@ -24,14 +24,14 @@ def rate_of(model):
 
 
 def fit_and_sum_rates(model, *callbacks, **options):
-    """Return by how much a fit has moved the weight, and its history."""
+    """Return the sum of the rates used, read off the weight, and the history."""
     before = weight_of(model)
     history = fit(model, *callbacks, **options).history
     return before - weight_of(model), history
 
 
 def batches(number):
-    """Yield batches, and tell nobody how many."""
+    """Yield batches without a known length."""
     for _ in range(number):
         yield DATA[:1], DATA[:1]
 
@@ -107,14 +107,14 @@ def test_initial_epoch():
 def test_a_second_fit_begins_the_curve_anew_at_the_same_base():
     model = sgd()
     first, _ = fit_and_sum_rates(model, CosineAnnealingCallback(t_max=10, interval="step"))
-    # Another object on the same optimizer finds the base that the first one left.
+    # Another object on the same optimizer finds the base rate that the first one stored.
     second, _ = fit_and_sum_rates(model, CosineAnnealingCallback(t_max=10, interval="step"))
     assert [first, second] == pytest.approx([0.55, 0.55], rel=6e-7)
     assert rate_of(model) == pytest.approx(cosine(9, 10), rel=6e-7)
 
 
 def test_the_base_survives_a_batch_that_does_not_exist():
-    # Keras begins one batch more than there is, and on JAX undoes what was written for it.
+    # Keras begins one batch after the last, and on JAX undoes what was written for it.
     model, callback = sgd(), CosineAnnealingCallback(t_max=24, interval="step")
     for _ in range(2):
         sum_of_rates, _ = fit_and_sum_rates(model, callback, data=batches(12))
@@ -149,7 +149,7 @@ def test_one_epoch_of_unknown_length():
     assert history["learning_rate"] == pytest.approx([cosine(11, 24)], rel=6e-7)
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="there Keras has no data of its own without length")
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras has no data without a length there")
 def test_later_epochs_of_unknown_length_go_on():
     if BACKEND == "tensorflow":
         import tensorflow as tf
@@ -164,7 +164,7 @@ def test_later_epochs_of_unknown_length_go_on():
                 return iter([(np.float32([1]), np.float32([1]))] * 12)
 
         data = torch.utils.data.DataLoader(Stream())
-    # On TensorFlow Keras begins one batch more than there is, which cannot use data it has not.
+    # On TensorFlow Keras begins one batch after the last: its update must depend on the data.
     model = compiled(keras.optimizers.SGD(0.1), Scaled)
     callback = CosineAnnealingCallback(t_max=24, interval="step")
     sum_of_rates, history = fit_and_sum_rates(model, callback, data=data, epochs=3)
@@ -180,7 +180,7 @@ def test_an_unknown_length_is_refused_where_it_is_needed():
     ):
         fit(model, CosineAnnealingCallback(interval="step"), data=batches(3))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
-    # In epochs it is known.
+    # The number of epochs is known.
     fit(sgd(), CosineAnnealingCallback(), data=batches(3))
 
 
@@ -247,7 +247,7 @@ def test_a_trained_optimizer_without_a_remembered_base():
     assert sum_of_rates == pytest.approx(0.275, rel=6e-7)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support it on torch")
 def test_several_steps_per_execution_raise_a_warning():
     model = compiled(keras.optimizers.SGD(0.1), steps_per_execution=4)
     with pytest.warns(UserWarning, match=r"steps_per_execution=4; .*CosineAnnealingSchedule"):
@@ -257,7 +257,7 @@ def test_several_steps_per_execution_raise_a_warning():
 
 
 class ReplaceOptimizer(keras.callbacks.Callback):
-    """Give the model another optimizer after the first epoch."""
+    """Replace the model's optimizer after the first epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         if not epoch:
@@ -265,7 +265,7 @@ class ReplaceOptimizer(keras.callbacks.Callback):
             self.model.optimizer.build(self.model.trainable_variables)
 
 
-@pytest.mark.skipif(BACKEND == "tensorflow", reason="its compiled step keeps the optimizer it had")
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="the compiled step keeps the old optimizer")
 def test_an_optimizer_exchanged_during_the_fit_follows_the_curve():
     model = compiled(keras.optimizers.SGD(0.1))
     fit(model, CosineAnnealingCallback(t_max=4), ReplaceOptimizer(), epochs=2)
@@ -278,7 +278,7 @@ def test_a_model_without_an_optimizer():
 
 
 class SetRate(keras.callbacks.Callback):
-    """Another writer of the rate."""
+    """Set the rate at the end of each epoch."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.model.optimizer.learning_rate = 0.01
@@ -329,7 +329,7 @@ def test_an_undone_write_is_no_second_writer():
 def test_keras_own_writers(writer, first, interval):
     ours = CosineAnnealingCallback(t_max=5 if interval == "epoch" else 50, interval=interval)
     callbacks = (ours, writer) if first else (writer, ours)
-    # There our next write comes before we look again.
+    # Here our next write overwrites the rate before we read it.
     silent = "Scheduler" in type(writer).__name__ and first and interval == "step"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -348,7 +348,7 @@ def test_two_callbacks_on_one_optimizer_are_refused():
         fit(model, first, CosineAnnealingCallback(t_max=9), epochs=2)
     assert weight_of(model) == 0
     assert float(model.optimizer.learning_rate) == pytest.approx(0.1)
-    # One after the other they may.
+    # In separate fits they are allowed.
     fit(model, first, epochs=1)
     fit(model, CosineAnnealingCallback(t_max=9), epochs=1)
     fit(model, first, epochs=1)

@@ -1,4 +1,4 @@
-"""The sum of the rates that a real fit used, read off the weight, in every situation."""
+"""The sum of the rates that a real fit used, read off the weight, in many configurations."""
 
 from itertools import accumulate
 
@@ -32,7 +32,7 @@ COSINE_10 = [
     0.09549150281252627,
     0.024471741852423214,
 ]
-CURVE = [0.1 * part for part in COSINE_10]
+CURVE = [0.1 * factor for factor in COSINE_10]
 STEP = {"t_max": 10, "interval": "step"}
 
 multi = pytest.mark.skipif(
@@ -60,7 +60,7 @@ either = pytest.mark.parametrize("made", [by_schedule, by_callback])
 def test_plain(made, options):
     optimizer, callbacks = made()
     if options.get("jit_compile") and BACKEND == "torch":
-        options = {"jit_compile": False}  # Keras compiles through a compiler that must be there
+        options = {"jit_compile": False}  # torch would need a compiler to be installed
     model = compiled(optimizer, **options)
     fit(model, *callbacks)
     assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
@@ -94,7 +94,7 @@ def test_two_updates_of_four_batches():
     assert weight_of(model) == pytest.approx(-0.15, rel=6e-7)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras has it not on torch")
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support it on torch")
 def test_schedule_with_several_steps_per_execution():
     optimizer, _ = by_schedule()
     model = compiled(optimizer, steps_per_execution=4)
@@ -103,7 +103,7 @@ def test_schedule_with_several_steps_per_execution():
 
 
 def fit_with_overflows(made):
-    """Train with four of ten gradients infinite, which the loss scale leaves out."""
+    """Train with four of ten gradients infinite, whose updates the loss scaling skips."""
     optimizer, callbacks = made()
     model = compiled(keras.optimizers.LossScaleOptimizer(optimizer), Scaled)
     data = DATA.copy()
@@ -147,7 +147,7 @@ def test_adamw(made):
     optimizer, callbacks = made(keras.optimizers.AdamW, weight_decay=0.5, beta_1=0.0, beta_2=0.0)
     model = compiled(optimizer)
     fit(model, *callbacks)
-    # Without memory Adam makes any gradient 1; Keras multiplies the decay by the rate.
+    # With both betas 0 Adam turns any gradient into 1; Keras multiplies the decay by the rate.
     *_, right = accumulate([0.0, *CURVE], lambda weight, lr: weight - lr * 0.5 * weight - lr)
     assert weight_of(model) == pytest.approx(right, rel=6e-7)
 

@@ -1,4 +1,4 @@
-"""Whatever the schedule or the callback is given: right rates, or one sentence."""
+"""Whatever the schedule or the callback is given, it works or raises a one-line error."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ SCHEDULE = {
     "name": st.sampled_from(["lr", "a/b", " ", "ü", "_", "a" * 10**6, ".a>b-c"]),
 }
 CALLBACK = {**SHAPE, "interval": st.sampled_from(["epoch", "step"])}
-# Each of them compiles for itself on some backends.
+# Some backends compile each number of steps separately.
 STEPS = np.array([-1, 0, 1, 2, 3, 5, 8, 9, 100, 2**31 - 1], "int32")
 
 
@@ -50,7 +50,7 @@ def test_the_schedule(data):
     config = schedule.get_config()
     assert CosineAnnealingSchedule.from_config(config).get_config() == config
     assert repr(eval(repr(schedule))) == repr(schedule)  # noqa: S307 - our own repr
-    # A part of those: the meaning of the numbers is fuzzed without Keras, where it is cheap.
+    # Only now and then: the rates themselves are fuzzed without Keras, which is faster.
     if data.draw(st.integers(0, 19)) == 0:
         rates = keras.ops.convert_to_numpy(schedule(STEPS))
         peak = np.float32(config["lr_initial"])

@@ -1,4 +1,4 @@
-"""What the command says of the logs that Keras itself writes."""
+"""What the command says about logs written by Keras."""
 
 import math
 
@@ -15,7 +15,7 @@ BY_STEP = {**PLAN, "t_max": "40", "interval": "step", "steps_per_epoch": "10"}
 
 
 def check_log(path, flags, *callbacks, rate=0.1):
-    """Train for 6 epochs of 10 steps with Keras' log, and return what is said of it."""
+    """Train for 6 epochs of 10 steps with CSVLogger, and return what the check says."""
     log = path / "log.csv"
     fit(compiled(keras.optimizers.SGD(rate)), *callbacks, keras.callbacks.CSVLogger(log), epochs=6)
     as_planned, line = compare(make_plan([], flags), str(log), None)
@@ -24,10 +24,10 @@ def check_log(path, flags, *callbacks, rate=0.1):
 
 
 class LogTheRate(keras.callbacks.Callback):
-    """Log the rate of the epoch's last step: Keras logs none for a schedule."""
+    """Log the rate of the epoch's last step: Keras does not log the rate of a schedule."""
 
     def on_train_batch_begin(self, batch, logs=None):
-        if batch < 10:  # some backends begin one that does not exist
+        if batch < 10:  # some backends begin a batch that does not exist
             self.rate = float(self.model.optimizer.learning_rate)
 
     def on_epoch_end(self, epoch, logs=None):

@@ -1,4 +1,4 @@
-"""Saved, killed and distributed: what takes a process of its own."""
+"""Saving, killing and distribution: tests that need a separate process."""
 
 import json
 import math
@@ -21,7 +21,7 @@ def last_line(printed):
 
 
 def save(path):
-    # All arguments are given, and none of them moves the curve but the first three.
+    # All arguments are given, but only the first three shape the curve.
     schedule = CosineAnnealingSchedule(
         lr_initial=0.1,
         t_max=20,

@@ -1,4 +1,4 @@
-"""What the schedule returns, called by hand and compiled, against 50-digit truth."""
+"""What the schedule returns, eager and compiled, against a 50-digit reference."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def as_float(tensor):
 
 
 def compile_(schedule):
-    """Return the schedule as this backend compiles it, and a list that grows with each trace."""
+    """Return the schedule compiled by this backend, and a list that grows with each trace."""
     traces = []
 
     def traced(step):
@@ -55,7 +55,7 @@ def relative_error(rate, true):
 
 
 def sample_steps(t_max):
-    """Return the first and last steps and some between."""
+    """Return the first and last steps, and some in between."""
     near = range(min(40, t_max + 1))
     return sorted({*near, *(t_max - k for k in near), *(t_max * k // 97 for k in range(98))})
 
@@ -211,7 +211,7 @@ def test_units():
     ],
 )
 def test_no_rate_lies_above_the_peak(floatx, peak, floor):
-    """In float32 the floor and the difference of these doubles add up to more than the peak."""
+    """In float32 the floor plus the difference of these doubles exceeds the peak."""
     try:
         keras.config.set_floatx(floatx)
         rates = CosineAnnealingSchedule(lr_initial=peak, t_max=2**20, lr_min=floor)(

@@ -1,4 +1,4 @@
-"""A model saved on one backend goes on along its curve on another one."""
+"""A model saved on one backend continues its curve on another one."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ KERAS = Path(parts.__file__).parent
 
 @pytest.mark.parametrize(
     ("saved", "loaded"),
-    # Keras itself cannot load an optimizer that was saved on torch elsewhere.
+    # Keras cannot load an optimizer saved on torch with another backend.
     [
         ("tensorflow", "jax"),
         ("jax", "tensorflow"),

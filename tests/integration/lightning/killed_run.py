@@ -1,6 +1,6 @@
-"""A program: train, and die by SIGKILL at each of the given updates; go on from what lies on disk.
+"""A program: train, kill the process at each given update, and resume from the last checkpoint.
 
-Each attempt is a process of its own, forked so that the framework is imported once.
+Each attempt is a forked process, so that the framework is imported only once.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Real parts for the Lightning tests: a one-weight model that notes the rate of every update.
+"""Model and helpers for the Lightning tests: one weight, and a record of every rate used.
 
-The same tests run against both Lightning packages; tox says which one must be there.
+The same tests run against both Lightning packages; tox sets which one.
 """
 
 import importlib
@@ -73,7 +73,7 @@ def fit(model, *callbacks, ckpt_path=None, **options):
 def run_program(name, *arguments):
     """Run one of the programs in this folder, which import this module as `parts`.
 
-    The checkout stays off the path of the new process: it uses the installed package, as we do.
+    The new process, too, imports the installed package and not the checkout.
     """
     here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Beside other callbacks and odd optimizers: docs/neighbours.md says what each row gives."""
+"""With other callbacks and special optimizers: docs/neighbours.md lists the results."""
 
 import math
 
@@ -7,9 +7,9 @@ import torch
 
 from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
 
-# Their packages are installed beside the newest Lightning only; the oldest has fewer callbacks.
+# Their packages are installed with the newest Lightning only; the oldest has fewer callbacks.
 newest = pytest.mark.skipif(
-    pl.__version__.startswith("2.2."), reason="not beside the oldest Lightning"
+    pl.__version__.startswith("2.2."), reason="not with the oldest Lightning"
 )
 CURVE = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(10)]
 
@@ -23,7 +23,7 @@ def follows_curve(model):
 
 
 class BackboneModel(Model):
-    """A layer and a bias, so that there is something to prune and to freeze."""
+    """An additional layer that can be pruned and frozen."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -64,8 +64,8 @@ def test_backbone_finetuning(interval):
     fit(model, CosineAnnealingCallback(t_max=10, interval=interval), finetuning, max_epochs=2)
     e = range(10) if interval == "step" else [0] * 5 + [1] * 5
     assert model.rates == pytest.approx([CURVE[each] for each in e], rel=1e-12)
-    # The new group comes with a tenth of the rate that the other one has then, and falls like it;
-    # Lightning sets it at the start of each epoch, and it goes on from there.
+    # The new group starts at a tenth of the other one's rate, and falls in proportion; Lightning
+    # sets it at the start of each epoch, and the curve continues from there.
     for used in model.used[6:]:
         assert used[3] / used[2] == pytest.approx(0.1, rel=1e-12)
 
@@ -109,7 +109,7 @@ def test_a_compiled_model():
 @pytest.mark.parametrize("tensor", [False, True], ids=["float", "tensor"])
 def test_a_compiled_optimizer(tensor):
     class Compiled(torch.optim.SGD):
-        """An optimizer whose update is compiled, as torch's recipe has it."""
+        """An optimizer with a compiled update, as in torch's recipe."""
 
         def __init__(self, parameters, lr):
             super().__init__(parameters, torch.tensor(lr) if tensor else lr)

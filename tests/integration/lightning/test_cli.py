@@ -1,4 +1,4 @@
-"""The callback written in LightningCLI YAML."""
+"""The callback configured in LightningCLI YAML."""
 
 import importlib
 import subprocess
@@ -33,7 +33,7 @@ class Net(Model):
 
 
 def build_cli(tmp_path, *lines, arguments=()):
-    """Write a YAML with these init_args, parse it, and return the CLI."""
+    """Write a YAML file with these init_args, parse it, and return the CLI."""
     config = tmp_path / "config.yaml"
     config.write_text(
         "\n".join(
@@ -167,7 +167,7 @@ def test_the_error_says_what_to_do(tmp_path, capsys, line, sentence):
     ("lines", "sentence"),
     [
         (["lr_min: 0.1", "lr_min_ratio: 0.1"], "give only one of them"),
-        # jsonargparse lets a null pass, whatever the type.
+        # jsonargparse accepts null for any type.
         (["lr_min: null"], "lr_min must be a number, got None"),
     ],
     ids=["two-floors", "null"],

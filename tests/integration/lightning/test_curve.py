@@ -1,4 +1,4 @@
-"""The rate that each update really used, in straight runs."""
+"""The rate that each update really used, in uninterrupted runs."""
 
 import doctest
 import math
@@ -68,7 +68,7 @@ def rates_used(callback, *, lr=0.1, **options):
             {"t_max": 0.65, "warmup": 0.2},
             {"max_epochs": 2},
             [0.025, 0.05, 0.075, *(0.1 * f for f in COSINE_10), *[0] * 7],
-            id="parts-of-the-run",
+            id="fractions-of-the-run",
         ),
         pytest.param(
             {"t_max": 10, "cycles": 2, "lr_min": 1e-5},

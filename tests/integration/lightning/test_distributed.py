@@ -1,4 +1,4 @@
-"""Two real processes on the CPU: every rank uses the same rates, and the planned number of them."""
+"""Two real processes on the CPU: every rank uses the same, planned rates."""
 
 import json
 import math
@@ -21,7 +21,7 @@ RUNS = {
     "resumed-by-step": {"samples": 8, "options": BY_STEP, "run": {"max_epochs": 2}},
     "resumed-by-epoch": {"samples": 8, "options": BY_EPOCH, "run": {"max_epochs": 2}},
 }
-# By run: the planned length, and the position of each update.
+# For each run: the planned length, and the position of each update.
 RIGHT = {
     "uneven-data-accumulated": (3, [0, 1, 2]),
     "epochs": (4, [0, 0, 1, 1, 2, 2, 3, 3]),
@@ -38,7 +38,7 @@ def curve(planned, positions):
 
 
 def run(folder, strategy, runs):
-    """Return what each of the two ranks noted in each of the runs, which share the processes."""
+    """Return what each of the two ranks recorded in each run; the runs share the processes."""
     run_program("two_processes.py", strategy, str(folder), json.dumps(runs))
     return {
         name: [json.loads((folder / f"{name}.{rank}").read_text()) for rank in range(2)]
@@ -48,7 +48,7 @@ def run(folder, strategy, runs):
 
 @pytest.mark.parametrize("strategy", ["ddp", pytest.param("ddp_fork", marks=pytest.mark.slow)])
 def test_all_ranks_agree(tmp_path, strategy):
-    # All in one test: to start two processes takes longer than everything else.
+    # All in one test: starting two processes takes longer than everything else.
     runs = {}
     for name, spec in RUNS.items():
         kind, _, interval = name.partition("-by-")

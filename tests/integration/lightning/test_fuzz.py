@@ -1,4 +1,4 @@
-"""Whatever the callback or its saved state is given: right rates, or one sentence."""
+"""Whatever the callback or its saved state holds, it works or raises a one-line error."""
 
 import copy
 import math
@@ -44,7 +44,7 @@ def test_the_constructor(data):
 
 @pytest.fixture(scope="module")
 def state():
-    """The state of a run, as it lies in a checkpoint."""
+    """The state of a run, as saved in a checkpoint."""
     callback = CosineAnnealingCallback(
         warmup=2, cycles=2, t_mult=2, peak_decay=0.5, interval="step"
     )
@@ -53,7 +53,7 @@ def state():
 
 
 def paths_in(value, path=()):
-    """Return the path of each part of the state."""
+    """Yield the path to each value of the state."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     for key, part in inner:
         yield (*path, key)
@@ -72,7 +72,8 @@ def test_the_saved_state(state, data):
     for _ in range(data.draw(st.integers(1, 2))):
         *path, last = data.draw(st.sampled_from([*paths_in(state)]))
         part, removed = data.draw(parts), data.draw(st.booleans())
-        with suppress(LookupError, TypeError):  # the first damage may have taken the second's place
+        # The first change may have removed the place of the second.
+        with suppress(LookupError, TypeError):
             inner = damaged
             for key in path:
                 inner = inner[key]

@@ -139,7 +139,7 @@ def test_a_tensor_rate_is_resumed(tmp_path, saved, resumed):
     made = fit(model, by_step(), max_steps=10, ckpt_path=tmp_path / "run.ckpt")
     assert model.rates == straight.rates[4:]
     assert given == 0.1
-    # The checkpoint says what kind the rate is, as torch's load_state_dict has it.
+    # torch's load_state_dict takes the type of the rate from the checkpoint.
     assert isinstance(made.optimizers[0].param_groups[0]["lr"], type(saved(0.1)))
 
 
@@ -178,7 +178,7 @@ def test_an_added_group_goes_on_from_its_rate(ours_first, lr_min, rate):
     ours, theirs = by_step(t_max=12, lr_min=lr_min), Unfreeze()
     callbacks = [ours, theirs] if ours_first else [theirs, ours]
     fit(model, *callbacks, max_epochs=4)
-    # Lightning gives the new group a tenth of the rate at update 6; the base follows from that.
+    # At update 6 Lightning gives the new group a tenth of the rate, which determines its base.
     first = cosine(6, 12, 0.1, lr_min) / 10
     base = lr_min + (first - lr_min) / 0.5
     added = [used[3] for used in model.used if len(used) == 4]
@@ -256,7 +256,7 @@ def test_a_group_added_at_the_end_stays_at_the_floor():
 
 
 class EditGroups(pl.Callback):
-    """Set groups' rates at an update, or remove a group there."""
+    """Change the param groups before one update."""
 
     def __init__(self, edit, update=4):
         self.edit = edit
@@ -310,7 +310,7 @@ def test_a_rate_written_back_unchanged_changes_nothing():
     def write_back(groups):
         groups[1]["lr"] = float(repr(groups[1]["lr"]))
 
-    # Worked out from the rate of update 4, this base would be another float.
+    # Recomputed from the rate of update 4, this base would be another float.
     model = Groups(0.19, 0.19)
     fit(model, by_step(lr_min=0.003), EditGroups(write_back), max_epochs=1)
     assert model.column(1) == model.column(0)
@@ -327,7 +327,7 @@ def multiply(factor, chosen):
 @pytest.mark.parametrize("rate", [float, double_tensor])
 @pytest.mark.parametrize("chosen", [[0], [2], [4], [1, 3], [0, 1], range(5)], ids=str)
 def test_equal_groups_that_become_different_and_are_rescaled(rate, chosen):
-    # Worked out from the rates of these updates, the base of the others would be another float.
+    # Recomputed from the rates of these updates, the other bases would be other floats.
     floor, whole = 0.003, 0.19
     alone, model = Groups(rate(whole)), Groups(*map(rate, [whole] * 5))
     owners = EditGroups(multiply(0.5, chosen)), EditGroups(multiply(2, chosen), 7)
@@ -401,7 +401,7 @@ def test_a_tensor_set_by_the_user_is_not_written_to():
 
 
 class SetRateAtEpochEnd(pl.Callback):
-    """Set a rate as epoch 4 ends."""
+    """Set a rate at the end of epoch 4."""
 
     def on_train_epoch_end(self, trainer, pl_module):
         if trainer.current_epoch == 4:
@@ -421,7 +421,7 @@ def test_a_rate_set_at_the_end_of_an_epoch_counts_for_the_current_position(ours_
 
 
 class AddSchedulerForOneEpoch(pl.Callback):
-    """Give the optimizer to a scheduler as the training begins; an epoch later set a rate."""
+    """Add a scheduler when training begins; an epoch later remove it and set a rate."""
 
     def on_train_start(self, trainer, pl_module):
         scheduler = torch.optim.lr_scheduler.ConstantLR(trainer.optimizers[0], 1.0)
@@ -450,7 +450,7 @@ def set_second(rate):
 
 
 class CorrectRefusedRate(Groups):
-    """Set two of five rates, one to what is refused, catch the refusal and mend it."""
+    """Set two of five rates, one of them to an invalid value; catch the error and correct it."""
 
     def __init__(self, *rates):
         super().__init__(*rates)
@@ -474,7 +474,7 @@ class CorrectRefusedRate(Groups):
 def test_a_refused_rate_that_is_corrected_leaves_the_other_groups_alone():
     model = CorrectRefusedRate(*[0.19] * 5)
     fit(model, by_step(lr_min=0.003), max_epochs=1)
-    # Worked out from the rate of an update, the base of the others would be another float.
+    # Recomputed from the rate of an update, the other bases would be other floats.
     assert [rates[0] for rates in model.seen] == [rates[2] for rates in model.seen]
     assert [rates[0] for rates in model.seen] == [rates[4] for rates in model.seen]
     assert model.seen[5][1] < model.seen[5][0]
@@ -531,7 +531,7 @@ def test_backbone_finetuning():
     assert model.rates == pytest.approx([cosine(e, 16) for e in range(16)])
     backbone = {used[0]: used[3] for used in model.used if len(used) == 4}
     assert backbone[4] == pytest.approx(0.001)
-    # It doubles the rate that it set last at each epoch; in between, the curve carries it on.
+    # At each epoch it doubles the rate that it set last; in between, the rate follows the curve.
     assert backbone[8] == pytest.approx(0.002)
     assert backbone[9] == pytest.approx(0.002 * cosine(9, 16) / cosine(8, 16), rel=1e-12)
     assert backbone[12] == pytest.approx(0.004)

@@ -23,7 +23,7 @@ def every_third(batch_idx):
 
 
 class Gan(Model):
-    """Two optimizers, each with a weight; how often each is stepped is given per batch."""
+    """Two optimizers with one weight each; the number of steps of each is given per batch."""
 
     def __init__(self, *, first=once, second=once, kind=None):
         super().__init__()
@@ -105,7 +105,7 @@ def test_epochs_need_no_count():
 
 
 class NestedStep(torch.optim.SGD):
-    """A step that calls its base class's, both of which torch lets fire hooks, and goes on."""
+    """A step that calls that of its base class; torch runs the hooks of both."""
 
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
@@ -117,9 +117,9 @@ class NestedStep(torch.optim.SGD):
 
 
 def lookahead():
-    """Return a wrapper that skips `Optimizer.__init__`: hooks fire after its first `zero_grad`.
+    """Return a class that skips `Optimizer.__init__`: hooks run only after its first `zero_grad`.
 
-    torch makes a class fire hooks, for good: each test needs a class of its own.
+    torch patches the class permanently, so that each test needs a new one.
     """
 
     class Lookahead(torch.optim.Optimizer):
@@ -161,7 +161,7 @@ def test_a_second_fit_goes_on_whatever_the_class():
 
 def test_an_optimizer_that_torch_never_hooks_is_counted():
     class Cleared(Gan):
-        """The model clears its gradients: no optimizer's `zero_grad`, and so no hooks."""
+        """Clear the gradients of the model: without the optimizer's `zero_grad` no hook runs."""
 
         def training_step(self, batch, batch_idx):
             self.zero_grad()
@@ -219,7 +219,7 @@ def test_an_update_that_ended_its_epoch_is_not_counted():
     class Exhausted(Gan):
         def training_step(self, batch, batch_idx):
             def closure():
-                raise StopIteration  # which Lightning takes for the end of the data
+                raise StopIteration  # Lightning takes it for the end of the data
 
             if (self.current_epoch, batch_idx) == (0, 3):
                 self.optimizers()[0].optimizer.step(closure)
@@ -228,7 +228,7 @@ def test_an_update_that_ended_its_epoch_is_not_counted():
     model = Exhausted()
     fit(model, CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=2)
     used = model.by_optimizer[0]
-    assert len(used) >= 13  # Lightning may go on with the epoch's other batches
+    assert len(used) >= 13  # Lightning may continue with the epoch's other batches
     assert used == pytest.approx([cosine(e, 20) for e in range(len(used))])
 
 
@@ -273,7 +273,7 @@ def test_counts_are_resumed(tmp_path, recwarn):
     run(tmp_path / "run.ckpt", straight, callback, save_at=4)
     resumed = Gan(**unequal)
     run(tmp_path / "run.ckpt", resumed, CosineAnnealingCallback(t_max=20, interval="step"))
-    # Lightning up to 2.4 trains batch 4 again: two updates more.
+    # Lightning up to 2.4 trains batch 4 again: two more updates.
     assert resumed.by_optimizer[0][:10] == straight.by_optimizer[0][10:]
     assert resumed.by_optimizer[1] == straight.by_optimizer[1][2:]
     assert not [w for w in recwarn if "counts the updates from 0" in str(w.message)]
@@ -326,7 +326,7 @@ def test_the_counts_of_another_run_are_not_those_of_a_checkpoint(tmp_path):
 
 
 class OneOptimizer(Gan):
-    """The first optimizer only, and Lightning steps it."""
+    """The first optimizer only, in automatic optimization."""
 
     def __init__(self):
         super().__init__()
@@ -340,7 +340,7 @@ class OneOptimizer(Gan):
 
 
 class OneOptimizerManually(OneOptimizer):
-    """The first optimizer only."""
+    """The first optimizer only, in manual optimization."""
 
     def __init__(self):
         super().__init__()
@@ -404,7 +404,7 @@ def test_a_second_fit_goes_on_and_a_new_trainer_starts_anew(recwarn):
         [{"t_max": 10, "warmup": 3, "optimizers": 0}, {"interval": "step", "optimizers": 1}],
         [{"t_max": 0.5, "interval": "step"}],
     ],
-    ids=["alone", "second-of-two", "part"],
+    ids=["alone", "second-of-two", "fraction"],
 )
 def test_the_planned_updates_are_unknown_and_nothing_changes(callbacks):
     model = Gan()

@@ -1,4 +1,4 @@
-"""Beside other callbacks, schedulers, tuners and odd optimizers."""
+"""With other callbacks, schedulers, tuners and optimizers."""
 
 import csv
 import math
@@ -102,7 +102,7 @@ def test_stochastic_weight_averaging_takes_over(ours_first, normed):
     rate_at = {used[0]: used[2] for used in model.used}
     right = [cosine(e, 24) for e in range(8)]
     assert [rate_at[e] for e in range(8)] == pytest.approx(right, rel=1e-12)
-    # It goes from the rate that it finds to its own over one epoch, in one step at its end.
+    # It anneals from the present rate to its own in one epoch, with one step at the end.
     assert [rate_at[e] for e in range(8, 12)] == pytest.approx([0.075] * 4)
     assert [rate_at[e] for e in range(12, 24)] == pytest.approx([0.03] * 12)
 
@@ -144,7 +144,7 @@ def test_amp_with_skipped_updates_ends_with_the_run():
 
 
 class Batches(Model):
-    """Note the rate of each batch: the hook before an update is not called once for each here."""
+    """Record the rate of each batch: here the hook before an update is not called once a batch."""
 
     def on_before_optimizer_step(self, optimizer):
         pass
@@ -179,7 +179,7 @@ def test_automatic_optimization_counts_as_lightnings_schedulers_do(model):
 
 
 class Tunable(Model):
-    """A loss with a minimum, in which Lightning's range test finds a rate."""
+    """A loss with a minimum, so that Lightning's range test finds a rate."""
 
     def training_step(self, batch, batch_idx):
         return ((self.weight - 1) ** 2).sum()
@@ -212,9 +212,9 @@ def test_the_result_of_the_learning_rate_finder_is_the_base():
     made = fit(model, by_step(t_max=60), finder, RecordRate(), max_steps=60)
     found = finder.optimal_lr.suggestion()
     assert model.lr == found != 0.1
-    # Up to 2.5.3 Lightning does not hand its suggestion to the optimizer: the optimizer's counts.
+    # Lightning up to 2.5.3 does not set the suggestion in the optimizer, whose rate counts.
     assert given in ([found], [0.1])
-    # Lightning 2.2 and 2.4 go on after the batches of the range test.
+    # Lightning 2.2 and 2.4 continue after the batches of the range test.
     steps = [used[0] for used in model.used]
     assert made.global_step == 60
     assert model.rates == pytest.approx([cosine(e, 60, given[0]) for e in steps])

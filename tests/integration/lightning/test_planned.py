@@ -1,4 +1,4 @@
-"""How long the run is, where t_max is left to the Trainer."""
+"""The planned length of a run whose t_max is left to the Trainer."""
 
 import math
 
@@ -10,7 +10,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 
 
 class Stream(IterableDataset):
-    """Twelve batches that nobody knows the number of."""
+    """Twelve batches, without a known length."""
 
     def __iter__(self):
         return iter(torch.ones(12, 1))
@@ -22,7 +22,7 @@ class Streamed(Model):
 
 
 def planned_length(rates):
-    """Return t_max as told by the second rate of a plain curve from 0.1 to 0."""
+    """Return t_max, computed from the second rate of a plain curve from 0.1 to 0."""
     return round(math.pi / math.acos(2 * rates[1] / 0.1 - 1))
 
 

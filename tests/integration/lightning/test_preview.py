@@ -1,4 +1,4 @@
-"""The command beside real runs: what it shows is what they use, and what it says of their logs."""
+"""The command and real runs: it shows the rates that they use, and checks their logs."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ class Net(Model):
 
 
 class Digits(pl.LightningDataModule):
-    """As many batches of the same size as the demo's data gives."""
+    """As many batches of the same size as in the demo."""
 
     def __init__(self, batch_size: int = 1):
         super().__init__()
@@ -139,7 +139,7 @@ def test_the_rate_is_that_of_the_optimizer_that_the_cli_builds(
 
 
 class Scheduled(Model):
-    """A model with a scheduler of torch that moves at every step."""
+    """A model with a torch scheduler that steps at every update."""
 
     def __init__(self, t_max):
         super().__init__(batches=8)
@@ -152,7 +152,7 @@ class Scheduled(Model):
 
 
 class SetRateAtBatchStart(pl.Callback):
-    """Set the rate when the batch begins, after the monitor before it has logged the last one."""
+    """Set the rate when the batch begins, after the monitor has logged the previous one."""
 
     def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
         rate = 0.05 * (1 + math.cos(math.pi * trainer.global_step / 24))
@@ -162,7 +162,7 @@ class SetRateAtBatchStart(pl.Callback):
 TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
 BY_STEP = ["--lr_initial", "0.1", "--interval", "step", "--t_max"]
 BY_EPOCH = ["--lr_initial", "0.1", "--steps_per_epoch", "8", "--t_max"]
-# A run of 3 epochs of 8 steps, how it was planned, the first step that differs, and the cause.
+# A run of 3 epochs of 8 steps, its plan, the first step that differs, and the cause.
 RUNS = {
     "late": (
         lambda: (Model(batches=8), SetRateAtBatchStart()),

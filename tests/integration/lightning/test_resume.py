@@ -12,7 +12,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 
 
 class Saver(pl.callbacks.Checkpoint):
-    """Save wherever Lightning lets a checkpoint be saved; a Checkpoint is called after us."""
+    """Save in every hook that may save; Lightning calls a Checkpoint after other callbacks."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -64,7 +64,7 @@ def test_from_every_checkpoint(tmp_path, options, accumulate):
         resumed = Validated(batches=4)
         fit(resumed, CosineAnnealingCallback(**options), ckpt_path=checkpoint, **run)
         step, epoch, where = re.fullmatch(r"(\d+)-(\d)-(\w+)", checkpoint.stem).groups()
-        # Lightning up to 2.4 trains one batch again: its update is one more than planned.
+        # Lightning up to 2.4 trains one batch again: one update more than planned.
         updates = [used for used in resumed.used if used[0] in by_step]
         assert [used[0] for used in updates] == [s for s in by_step if s >= int(step)], checkpoint
         if options["interval"] == "step":
@@ -90,7 +90,7 @@ def test_sigkill_at_ten_points(tmp_path, interval):
     if interval == "step":
         assert all(by_step[step] == lr for step, _, lr in used if step in by_step)
     else:
-        # Lightning up to 2.4 trains one batch of an epoch again: that epoch is longer by one.
+        # Lightning up to 2.4 trains one batch of the epoch again, which is then longer by one.
         assert all(lr in (by_step.get(step), by_epoch[epoch]) for step, epoch, lr in used)
 
 

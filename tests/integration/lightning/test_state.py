@@ -1,4 +1,4 @@
-"""Building the callback, and what it saves."""
+"""The constructor of the callback, and its saved state."""
 
 import copy
 import inspect
@@ -42,7 +42,7 @@ WRONG = {
     + [("t_max", value, TypeError) for value in (True, "10", [10])],
 )
 def test_bad_arguments_are_refused_when_built(name, value, error):
-    # cycles=None alone lacks a t_max, and that is the argument to give.
+    # With cycles=None the missing argument is t_max.
     named = "t_max" if (name, value) == ("cycles", None) else name
     with pytest.raises(error, match=rf"^{named} ") as refused:
         CosineAnnealingCallback(**{name: value})
@@ -166,7 +166,7 @@ def test_there_is_no_state_before_a_run():
 
 
 def save_edited_checkpoint(tmp_path, **changes):
-    """Save a run of 5 updates with our state changed, and return the file and the state."""
+    """Save a run of 5 updates, change our state in the file, and return its path."""
     callback = CosineAnnealingCallback(t_max=10, interval="step")
     fit(Model(), callback, max_steps=5).save_checkpoint(tmp_path / "run.ckpt")
     checkpoint = torch.load(tmp_path / "run.ckpt", weights_only=True)

@@ -1,4 +1,4 @@
-"""A program: train in two processes, each of which leaves the rates it used in a file."""
+"""A program: train in two processes, each of which writes the rates it used to a file."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class RecordingModel(Model):
-    """It notes how far its weight went, too."""
+    """Write the rates and the final weight to a file."""
 
     def __init__(self, file, samples, save=None):
         super().__init__()
@@ -22,12 +22,12 @@ class RecordingModel(Model):
     def on_train_end(self):
         noted = {"rates": self.rates, "weight": self.weight.item()}
         Path(f"{self.file}.{self.global_rank}").write_text(json.dumps(noted))
-        if self.save:  # here, for the process that forks knows little of the run
+        if self.save:  # here: the process that forks knows little about the run
             self.trainer.save_checkpoint(self.save)
 
 
 class ShardedModel(RecordingModel):
-    """Each rank has one of two rows of equal weights."""
+    """A sharded layer: each rank has one of two equal rows."""
 
     def configure_model(self):
         from torch.distributed.fsdp import fully_shard
@@ -62,7 +62,7 @@ def main():
             **spec["run"],
         )
     if torch.distributed.is_initialized():
-        # Together and before the interpreter ends: torch's threads have aborted a process there.
+        # Both at once, and before the interpreter exits, where torch's threads can abort a process.
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
 

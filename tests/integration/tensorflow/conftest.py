@@ -1,4 +1,4 @@
-"""Collect the tests of the Keras that tf.keras is: Keras 3, or tf_keras."""
+"""Skip the tests of the Keras that tf.keras is not, Keras 3 or tf_keras."""
 
 from tests.integration.tensorflow.parts import LEGACY
 

@@ -1,4 +1,4 @@
-"""A program: fit four epochs of ten batches with a backup, and die by SIGKILL at one batch."""
+"""A program: fit four epochs of ten batches with a backup, and kill itself at one batch."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from cosine_callbacks.tensorflow import CosineAnnealingCallback
 
 
 class RateRecorder(tf.keras.callbacks.Callback):
-    """Write down the rate that each batch is about to use."""
+    """Write to a file the rate that each batch is about to use."""
 
     def __init__(self, file, kill_at):
         super().__init__()

@@ -1,6 +1,6 @@
-"""Real parts for the tf.keras tests: a one-weight model with gradient 1, for Keras 3 and tf_keras.
+"""Models for the tf.keras tests: one weight with gradient 1, for Keras 3 and tf_keras.
 
-Under SGD its weight shows the sum of the rates used. Programs that need a process of their own
+With SGD its weight is minus the sum of the rates used. Programs that run in a separate process
 import this module as `parts`.
 """
 
@@ -18,7 +18,7 @@ DATA = np.ones((10, 1), "float32")
 
 
 class Weight(tf.keras.layers.Layer):
-    """Give the weight times the input, so that the gradient is the input."""
+    """Return the weight times the input, so that the gradient is the input."""
 
     def build(self, input_shape):
         self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
@@ -28,7 +28,7 @@ class Weight(tf.keras.layers.Layer):
 
 
 def prediction(y_true, y_pred):
-    """Make the prediction itself the loss."""
+    """Use the prediction as the loss."""
     return tf.reduce_mean(tf.cast(y_pred, "float32"), axis=-1)
 
 
@@ -61,7 +61,7 @@ def fit(model, *callbacks, data=DATA, **options):
 def run_program(name, *arguments, expect=0):
     """Run one of the programs in this folder and return the JSON that it printed last.
 
-    The checkout stays off the path of the new process: it uses the installed package, as we do.
+    The new process, too, imports the installed package and not the checkout.
     """
     here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The callback in `tf.keras` fit, under Keras 3 and, with TF_USE_LEGACY_KERAS=1, under tf_keras."""
+"""The callback in `tf.keras` fit, with Keras 3 or, if TF_USE_LEGACY_KERAS=1, with tf_keras."""
 
 import doctest
 import re
@@ -33,7 +33,7 @@ COSINE_10 = [
     0.09549150281252627,
     0.024471741852423214,
 ]
-CURVE = [0.1 * part for part in COSINE_10]
+CURVE = [0.1 * factor for factor in COSINE_10]
 OPTIMIZERS = [tf.keras.optimizers.SGD]
 if LEGACY:
     OPTIMIZERS += [tf.keras.optimizers.legacy.SGD]
@@ -51,10 +51,10 @@ def per_step(*, t_max=10, **options):
 def test_per_epoch_is_the_default_over_the_whole_run(kind):
     model = compiled(kind(0.1))
     history = fit(model, CosineAnnealingCallback(), epochs=4)
-    right = [0.1 * part for part in COSINE_4]
+    right = [0.1 * factor for factor in COSINE_4]
     assert weight_of(model) == pytest.approx(-10 * sum(right), rel=6e-7)
     assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
-    assert rate_of(model) == pytest.approx(right[-1], rel=6e-7)  # the last rate stays
+    assert rate_of(model) == pytest.approx(right[-1], rel=6e-7)  # the optimizer keeps the last rate
 
 
 @optimizers
@@ -82,7 +82,6 @@ def test_floor_warmup_and_restarts():
 def test_initial_epoch(kind):
     model = compiled(kind(0.1))
     history = fit(model, per_step(t_max=40), initial_epoch=2, epochs=4)
-    # The second half of a cosine and what mirrors it make up the whole rate.
     right = sum(0.05 * (1 + np.cos(np.pi * e / 40)) for e in range(20, 40))
     assert weight_of(model) == pytest.approx(-right, rel=6e-7)
     history = fit(compiled(kind(0.1)), CosineAnnealingCallback(t_max=4), initial_epoch=2, epochs=4)
@@ -112,7 +111,7 @@ def test_the_base_belongs_to_the_optimizer(kind):
 
 
 def dataset_of_unknown_length(batches):
-    """A dataset that tells nobody how long it is."""
+    """Return a dataset without a known length."""
     data = tf.data.Dataset.from_tensors((DATA[:1], DATA[:1])).repeat(batches)
     return data.filter(lambda *_: True)
 
@@ -139,7 +138,7 @@ def test_an_unknown_length_is_refused_where_it_is_needed():
 UNSETTABLE_RATES = {
     "schedule": lambda: tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
 }
-if not LEGACY:  # the optimizers of tf_keras make a rate of a function's first value
+if not LEGACY:  # tf_keras optimizers call a function once and keep its value
     UNSETTABLE_RATES["function"] = lambda: lambda: 0.1
 
 
@@ -186,7 +185,7 @@ def test_a_second_writer(name):
     with pytest.warns(UserWarning, match=f"another writer, such as .*{name}") as caught:
         fit(model, CosineAnnealingCallback(t_max=5), writer, epochs=5)
     assert sum("another writer" in str(warning.message) for warning in caught) == 1
-    # Ten batches at each of 0.05 (1 + cos(pi e / 5)), whatever the other one wrote.
+    # Ten batches at each of 0.05 (1 + cos(pi e / 5)), whatever the other writer wrote.
     assert weight_of(model) == pytest.approx(-3, rel=6e-7)
 
 
@@ -246,7 +245,7 @@ def test_the_rate_is_in_tensorboard(tmp_path):
                 if value.tag == "epoch_learning_rate":
                     rates[event.step] = float(tf.make_ndarray(value.tensor))
     assert [*rates] == [0, 1, 2, 3]
-    assert [*rates.values()] == pytest.approx([0.1 * part for part in COSINE_4], rel=6e-7)
+    assert [*rates.values()] == pytest.approx([0.1 * factor for factor in COSINE_4], rel=6e-7)
 
 
 ALL = {

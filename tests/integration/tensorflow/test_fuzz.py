@@ -1,4 +1,4 @@
-"""Whatever the callback is given: an object, or one sentence."""
+"""Whatever the callback is given, it is built or raises a one-line error."""
 
 import inspect
 

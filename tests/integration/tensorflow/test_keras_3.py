@@ -1,4 +1,4 @@
-"""What Keras 3 alone offers on TensorFlow: the schedule, and two callbacks of one Keras."""
+"""What only Keras 3 has on TensorFlow: the schedule, and both callbacks on one optimizer."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""What only tf_keras has, and what the Keras tests show for Keras 3 on TensorFlow."""
+"""What only tf_keras has, and what the Keras tests cover for Keras 3 on TensorFlow."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""What the command says of the TensorBoard events that Keras itself writes."""
+"""What the command says about TensorBoard events written by Keras."""
 
 import os
 import subprocess
@@ -46,7 +46,7 @@ def test_events_of_our_callback(tmp_path, capsys, interval, plan):
 
 
 def test_events_of_a_schedule(tmp_path, capsys):
-    # The curve of the plan: alpha is the floor as a part of the peak.
+    # The planned curve: alpha is the floor as a fraction of the peak.
     decay = tf.keras.optimizers.schedules.CosineDecay(0.1, 40, alpha=0.5)
     folder = train_with_tensorboard(tmp_path, rate=decay)
     right = "is as planned after each epoch, where Keras asks a schedule; rates compared: 6\n"

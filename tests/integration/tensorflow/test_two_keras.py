@@ -1,4 +1,4 @@
-"""What a user reads who mixes Keras 3 and tf_keras, and what may be mixed."""
+"""The errors for mixing Keras 3 and tf_keras."""
 
 import keras
 import pytest

@@ -1,4 +1,4 @@
-"""A program: fit over two logical CPUs, per update and per epoch; print both weights."""
+"""A program: fit on two logical CPUs, per update and per epoch, and print both weights."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A program: one of two workers of MultiWorkerMirroredStrategy; print every rate used, and sums."""
+"""A program: one of two MultiWorkerMirroredStrategy workers; print the rates and the weights."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from cosine_callbacks.tensorflow import CosineAnnealingCallback
 
 
 class RateRecorder(tf.keras.callbacks.Callback):
-    """Note the rate that each batch is about to use."""
+    """Record the rate that each batch is about to use."""
 
     def __init__(self):
         super().__init__()

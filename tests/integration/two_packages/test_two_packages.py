@@ -16,7 +16,7 @@ PACKAGES = {
 
 
 def rates_of(package, path, **run):
-    """Train in one package, from the checkpoint if there is one, save, and return the rates."""
+    """Train with one package, from the checkpoint if there is one; save, and return the rates."""
     pl, adapter = PACKAGES[package]
 
     class Model(pl.LightningModule):

@@ -1,4 +1,4 @@
-"""Training in `fit` of Keras 3 or tf_keras, whose every update moves a weight of its own."""
+"""Training in `fit` of Keras 3 or tf_keras, where each update moves a different weight."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from .plan import plan
 
 
 def train(keras, optimizer, planned, *callbacks):
-    """Train a weight for each update, with gradient 1 in that update and 0 in all others.
+    """Train one weight per update, with gradient 1 in that update and 0 in all others.
 
     Returns:
         The rate that each update used, which is how far it moved its weight from 0.
@@ -19,7 +19,7 @@ def train(keras, optimizer, planned, *callbacks):
     weights = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((updates,)), weights])
     model.compile(optimizer, loss=lambda _, prediction: prediction[:, 0])
-    # As though it had trained up to here, which would take a thousand million updates.
+    # Pretend to have trained up to here, which would take a billion updates.
     optimizer.build(model.trainable_variables)
     optimizer.iterations.assign(first * batches)
     rows = np.eye(updates, dtype="float32")
@@ -35,7 +35,7 @@ def train(keras, optimizer, planned, *callbacks):
 
 
 def with_callback(keras, adapter, interval, given):
-    """Train with the callback, whose rate is not that of the optimizer."""
+    """Train with the callback; the optimizer's own rate is another one."""
     schedule = CosineAnnealing.from_dict(given["parameters"])
     parameters = {**schedule.to_dict(), **given["as_callback"]}
     callback = adapter.CosineAnnealingCallback(**parameters, interval=interval)

@@ -1,4 +1,4 @@
-"""The formula itself, whose doubles the others are held against."""
+"""The formula itself, which the other drivers are compared with."""
 
 from cosine_callbacks import CosineAnnealing
 

@@ -12,7 +12,7 @@ class Plan(NamedTuple):
 
 
 def plan(interval, given):
-    """Plan each unit of the parameter set: an epoch of two updates, or an update of two epochs."""
+    """Plan the run: epochs of two updates per unit, or one update per unit in two epochs."""
     units, start = len(given["rates"]), given["start"]
     if interval == "epoch":
         return Plan(2 * units, 2, start)

@@ -1,4 +1,4 @@
-"""Training in a Trainer of either package, whose every update moves a weight of its own."""
+"""Training in a Trainer of either package, where each update moves a different weight."""
 
 from functools import partial
 from itertools import count
@@ -12,7 +12,7 @@ from .plan import plan
 
 
 def train(pl, adapter, interval, given):
-    """Train with the callback, whose rate is not that of the optimizer.
+    """Train with the callback; the optimizer's own rate is another one.
 
     Returns:
         The rate that each update used, which is how far it moved its weight from 0.
@@ -20,7 +20,7 @@ def train(pl, adapter, interval, given):
     updates, batches, first = plan(interval, given)
 
     class Weights(pl.LightningModule):
-        """A weight for each update, with gradient 1 in that update and 0 in all others."""
+        """One weight per update, with gradient 1 in that update and 0 in all others."""
 
         def __init__(self):
             super().__init__()
@@ -46,7 +46,7 @@ def train(pl, adapter, interval, given):
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    # As though it had trained up to here, which would take a thousand million updates.
+    # Pretend to have trained up to here, which would take a billion updates.
     loop = trainer.fit_loop
     loop.epoch_progress.current.processed = loop.epoch_progress.current.completed = first
     progress = loop.epoch_loop.automatic_optimization.optim_progress
