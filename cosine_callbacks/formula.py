@@ -185,9 +185,9 @@ class CosineAnnealing(Parameters):
         from cosine_callbacks._schedule import plot  # noqa: PLC0415 - the core draws nothing
 
         _, cycles = _floor_and_cycles(self)
-        if until is None:
-            until = cycles.horizon(endless=self.cycles is None)
-        return plot.draw(self, cycles, as_int("until", until), ax)
+        horizon = cycles.horizon(endless=self.cycles is None)
+        until = horizon if until is None else as_int("until", until)
+        return plot.draw(self, cycles, until, ax)
 
     def to_dict(self) -> ParametersDict:
         """Return the constructor's arguments as given, in plain JSON types."""

@@ -119,7 +119,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 "name must be 1 to 200 letters, digits, '_', '.', '-' and '>' and begin with a "
                 f"letter, digit or '.', got {short_repr(name)}"
             )
-        self.name = name
+        self.name = str(name)
 
     def __repr__(self) -> str:
         """Return the call that builds an equal schedule, defaults left out."""

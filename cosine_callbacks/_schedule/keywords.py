@@ -26,7 +26,7 @@ def explain_unknown_arguments(public: type[_T]) -> type[_T]:
         name = type(self).__name__
         if args:
             raise TypeError(f"{name}() takes its arguments by name, got {short_repr(args[0])}")
-        for unknown in kwargs.keys() - known:
+        for unknown in [each for each in kwargs if each not in known]:
             meant = [ours for ours, about in PARAMETERS.items() if unknown in about.elsewhere]
             hint = f"; {unknown} is {meant[0]} here" if meant else ""
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}{hint}")
