@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,24 +17,23 @@ from time import monotonic
 from typing import Any
 
 import pyperf
-from harness import HEAD, measured, together
+from harness import HEAD, measured
 
 RESULTS = Path(__file__).parent / "results"
-BACKENDS = ("tensorflow", "jax", "torch")
-# Family: its modules, and the Keras backend that they need.
+KERAS = "keras_schedule", "keras_callback"
+# Family: its modules, the Keras backend that they need, and how many processes measure it, one
+# after the other: by where its objects lie, a callback is dearer in one process than in another.
 FAMILIES = {
-    "lightning-one": (("lightning_one",), ""),
-    "lightning": (("lightning_step", "torch_update", "torch_scale"), ""),
-    **{f"keras-{name}": (("keras_schedule", "keras_callback"), name) for name in BACKENDS},
-    "core": (("values", "imports", "scale", "command"), ""),
-    "optax": (("optax_value",), ""),
+    "lightning": (("lightning_step", "torch_update"), "", 3),
+    "keras-tensorflow": (KERAS, "tensorflow", 1),
+    "keras-jax": (KERAS, "jax", 1),
+    "keras-torch": (KERAS, "torch", 1),
+    "core": (("values", "start", "scale"), "", 1),
+    "optax": (("optax_value",), "", 1),
 }
-# How many processes a family has, one after the other, where not one: as many as ten minutes for
-# all of them allow on a slow machine.
-PROCESSES = {"lightning-one": 3}
+FACTS = "date", "cpu_model_name", "cpu_count", "load_avg_1min", "python_version"
 PACKAGES = ["cosine-callbacks", "keras", "lightning", "lrsched", "numpy", "optax"]
 PACKAGES += ["jax", "jaxlib", "tensorflow", "torch"]
-FACTS = ("date", "cpu_model_name", "cpu_count", "load_avg_1min", "python_version")
 
 
 def machine() -> dict[str, Any]:
@@ -40,10 +41,8 @@ def machine() -> dict[str, Any]:
     found = pyperf.Run([1.0], collect_metadata=True).get_metadata()
     facts = {name: found[name] for name in FACTS if name in found}
     for package in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             facts[package] = version(package)
-        except PackageNotFoundError:
-            continue
     return facts
 
 
@@ -53,32 +52,30 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only see that everything runs")
     parser.add_argument("families", nargs="*", metavar="family", help=", ".join(FAMILIES))
     asked = parser.parse_args()
-    names = asked.families or list(FAMILIES)
-    if unknown := sorted({*names} - {*FAMILIES}):
+    if unknown := sorted({*asked.families} - {*FAMILIES}):
         parser.error(f"family must be of {', '.join(FAMILIES)}, got {', '.join(unknown)}")
     facts = machine()
-    print("\n".join(f"{name}: {fact}" for name, fact in facts.items()))
-    print(f"\nCosts; the other costs 1.\n\n{HEAD}" if not asked.quick else "")
-    rows = []
-    began = monotonic()
-    for name in names:
-        found = []
-        for _ in range(1 if asked.quick else PROCESSES.get(name, 1)):
-            with ProcessPoolExecutor(1, get_context("spawn")) as process:
-                found.append(process.submit(measured, *FAMILIES[name], quick=asked.quick).result())
-        new = [together(same) for same in zip(*found, strict=True)]
-        shown = (f"runs: {each.what}" if asked.quick else each.to_markdown() for each in new)
-        print("\n".join(shown), flush=True)
-        rows += new
-    print(f"\n{monotonic() - began:.0f} s")
-    if asked.quick or asked.families:
-        return
     lines = [f"- {name}: {fact}" for name, fact in facts.items()]
     text = ["# Costs, as ratios: the other costs 1", "", *lines, "", HEAD]
-    text += [each.to_markdown() for each in rows]
-    RESULTS.joinpath("latest.md").write_text("\n".join(text) + "\n")
-    known = {"machine": facts, "rows": [each.to_dict() for each in rows]}
-    RESULTS.joinpath("latest.json").write_text(json.dumps(known, indent=1) + "\n")
+    print("\n".join(text), flush=True)
+    rows = []
+    began = monotonic()
+    for name in asked.families or FAMILIES:
+        modules, backend, processes = FAMILIES[name]
+        found = []
+        for _ in range(1 if asked.quick else processes):
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                found.append(process.submit(measured, modules, backend, quick=asked.quick).result())
+        for first, *others in zip(*found, strict=True):
+            figures = [figure for row in (first, *others) for figure in row.figures]
+            rows.append(replace(first, figures=figures))
+            text.append(f"runs: {first.what}" if asked.quick else rows[-1].to_markdown())
+            print(text[-1], flush=True)
+    print(f"\n{monotonic() - began:.0f} s")
+    if not asked.quick and not asked.families:
+        RESULTS.joinpath("latest.md").write_text("\n".join(text) + "\n")
+        known = {"machine": facts, "rows": [row.to_dict() for row in rows]}
+        RESULTS.joinpath("latest.json").write_text(json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,21 @@
-"""Time several calls in turn, in one process or several, and tell their costs as ratios."""
+"""Time several calls in turn, and state the cost of one as a fraction of the cost of another."""
 
 from __future__ import annotations
 
 import gc
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from statistics import median, quantiles
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Sequence
 
-Times = dict[str, float]
+Timer = Callable[[], float]
+HEAD = "| what | against | target | median | quartiles | met |\n|---|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -26,35 +28,24 @@ class Row:
     most: float | None = None  # the target; None where the figure is for information
     unit: str = "x"
 
-    @property
-    def figure(self) -> float:
-        """The median of the rounds."""
-        return median(self.figures)
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the median is within the target."""
-        return None if self.most is None else self.figure <= self.most
-
     def to_dict(self) -> dict[str, Any]:
-        """Return it in JSON types."""
-        return {**asdict(self), "figure": self.figure, "met": self.met}
+        """Return it in JSON types, with the median and whether that is within the target."""
+        figure = median(self.figures)
+        met = None if self.most is None else figure <= self.most
+        return {**asdict(self), "figure": figure, "met": met}
 
     def to_markdown(self) -> str:
         """Return it as a line of a table."""
+        known = self.to_dict()
         target = "" if self.most is None else f"at most {self.most:.3g}"
-        verdict = {None: "", True: "yes", False: "**no**"}[self.met]
-        low, _, high = quantiles(self.figures, n=4)
-        spread = f"{low:.3g} to {high:.3g}"
-        cells = (self.what, self.against, target, f"{self.figure:.3g} {self.unit}", spread, verdict)
-        return f"| {' | '.join(cells)} |"
+        low, middle, high = (f"{figure:.3g}" for figure in quantiles(self.figures, n=4))
+        verdict = {None: "", True: "yes", False: "**no**"}[known["met"]]
+        cells = (self.what, self.against, target, f"{middle} {self.unit}", f"{low} to {high}")
+        return f"| {' | '.join((*cells, verdict))} |"
 
 
-HEAD = "| what | against | target | median | quartiles | met |\n|---|---|---|---|---|---|"
-
-
-def per_call(call: Callable[[], Any], loops: int) -> Callable[[], float]:
-    """Return a function that times that many calls and returns the seconds of one."""
+def per_call(call: Callable[[], Any], loops: int) -> Timer:
+    """Return a timer of one call, which makes that many of them."""
 
     def timed() -> float:
         repeats = range(loops)
@@ -66,49 +57,41 @@ def per_call(call: Callable[[], Any], loops: int) -> Callable[[], float]:
     return timed
 
 
+def lower_quartile(times: Sequence[float]) -> float:
+    """Return the time that a quarter of them stay below."""
+    return quantiles(times, n=4)[0]
+
+
 def alternate(
-    timers: Mapping[str, Callable[[], float]], rounds: int, passes: int = 1
-) -> list[Times]:
+    timers: Sequence[Timer],
+    rounds: int,
+    passes: int = 1,
+    best: Callable[[list[float]], float] = min,
+) -> list[list[float]]:
     """Call the timers in turn, in every second pass backwards.
 
     Returns:
-        For each round each timer's best pass, in seconds: others may be using the machine.
+        For each round the best of each timer's passes: others may be using the machine.
     """
-    names = list(timers)
-    for name in names:
-        timers[name]()  # caches and compilers warm up
+    for timer in timers:
+        timer()  # caches and compilers warm up
     result = []
     gc.collect()
     gc.disable()
-    try:
-        for _ in range(rounds):
-            times: dict[str, list[float]] = {name: [] for name in names}
-            for i in range(passes):
-                for name in names[:: -1 if i % 2 else 1]:
-                    times[name].append(timers[name]())
-            result.append({name: min(found) for name, found in times.items()})
+    for _ in range(rounds):
+        turns: list[tuple[Timer, list[float]]] = [(timer, []) for timer in timers]
+        for i in range(passes):
+            for timer, times in turns[:: -1 if i % 2 else 1]:
+                times.append(timer())
             gc.collect(0)
-    finally:
-        gc.enable()
+        result.append([best(times) for _, times in turns])
+    gc.enable()
     return result
 
 
-def row(  # noqa: PLR0913, PLR0917 - the columns in their order
-    what: str,
-    against: str,
-    rounds: list[Times],
-    figure: Callable[[Times], float],
-    most: float | None = None,
-    unit: str = "x",
-) -> Row:
-    """Return the row of a figure that each round gives."""
-    return Row(what, against, [figure(times) for times in rounds], most, unit)
-
-
-def together(rows: Iterable[Row]) -> Row:
-    """Return the row over the rounds of several processes."""
-    first, *others = rows
-    return replace(first, figures=first.figures + [f for row in others for f in row.figures])
+def ratios(ours: Timer, theirs: Timer, rounds: int, passes: int) -> list[float]:
+    """Return our time as a fraction of theirs, for each round."""
+    return [mine / other for mine, other in alternate([ours, theirs], rounds, passes)]
 
 
 def measured(modules: Iterable[str], backend: str, *, quick: bool) -> list[Row]:

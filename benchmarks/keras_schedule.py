@@ -1,11 +1,12 @@
-"""The Keras schedule in a compiled training step, against Keras' own and a constant rate."""
+"""What does the Keras schedule cost in a compiled training step, against Keras' own?"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import keras
-from harness import Row, alternate, per_call, row
+from harness import Row, per_call, ratios
 from keras.optimizers.schedules import CosineDecay, CosineDecayRestarts
 
 from cosine_callbacks.keras import CosineAnnealingSchedule
@@ -15,26 +16,17 @@ if TYPE_CHECKING:
 
 BACKEND = keras.backend.backend()
 STEPS = 10**6
+whole = partial(CosineAnnealingSchedule, lr_initial=0.1, t_max=STEPS, lr_min=0.001)
+endless = partial(CosineAnnealingSchedule, lr_initial=0.1, t_max=1000, lr_min=0.001, cycles=None)
 # Ours and Keras' own of the same curve.
 CURVES: dict[str, tuple[Any, Any]] = {
-    "plain": (
-        CosineAnnealingSchedule(lr_initial=0.1, t_max=STEPS, lr_min_ratio=0.01),
-        CosineDecay(0.1, STEPS, alpha=0.01),
-    ),
+    "plain": (whole(), CosineDecay(0.1, STEPS, alpha=0.01)),
     "warmup": (
-        CosineAnnealingSchedule(
-            lr_initial=0.1, t_max=STEPS, lr_min=0.001, warmup=1000, warmup_start_ratio=0.0
-        ),
+        whole(warmup=1000, warmup_start_ratio=0.0),
         CosineDecay(0.0, STEPS - 1000, alpha=0.01, warmup_target=0.1, warmup_steps=1000),
     ),
-    "restarts": (
-        CosineAnnealingSchedule(lr_initial=0.1, t_max=1000, lr_min=0.001, cycles=None),
-        CosineDecayRestarts(0.1, 1000, t_mul=1.0, alpha=0.01),
-    ),
-    "growing restarts": (
-        CosineAnnealingSchedule(lr_initial=0.1, t_max=1000, lr_min=0.001, cycles=None, t_mult=2),
-        CosineDecayRestarts(0.1, 1000, t_mul=2.0, alpha=0.01),
-    ),
+    "restarts": (endless(), CosineDecayRestarts(0.1, 1000, 1.0, alpha=0.01)),
+    "growing restarts": (endless(t_mult=2), CosineDecayRestarts(0.1, 1000, 2.0, alpha=0.01)),
 }
 MOST = 1.05  # "not slower beyond noise"
 MOST_EAGER = 1 / 50
@@ -100,41 +92,19 @@ STEP = {"tensorflow": tensorflow_step, "jax": jax_step, "torch": torch_step}
 
 
 def measure(*, quick: bool) -> list[Row]:
-    """Return the cost of a step with our schedule, as a part of one with Keras' own."""
+    """Return the cost of a step with our schedule, as a fraction of one with Keras' own."""
     rows = []
-    size = (3, 1) if quick else (7, 30 if BACKEND == "torch" else 75)
-    for curve, (ours, theirs) in CURVES.items():
-        rates = {"ours": ours, "theirs": theirs, "constant": 0.1}
-        timers = {
-            name: per_call(train_step(rate), 1 if quick else CALLS) for name, rate in rates.items()
-        }
-        rounds = alternate(timers, *size)
-        what = f"Keras train step on {BACKEND}, {curve}"
-        rows += [
-            row(
-                what,
-                f"`{type(theirs).__name__}`",
-                rounds,
-                lambda times: times["ours"] / times["theirs"],
-                MOST,
-            ),
-            row(what, "a constant rate", rounds, lambda times: times["ours"] / times["constant"]),
-        ]
+    size, loops = ((1, 1), 1) if quick else ((7, 30 if BACKEND == "torch" else 75), CALLS)
+    for curve, schedules in CURVES.items():
+        ours, theirs = (per_call(train_step(schedule), loops) for schedule in schedules)
+        what, against = f"Keras train step on {BACKEND}, {curve}", type(schedules[1]).__name__
+        rows.append(Row(what, f"`{against}`", ratios(ours, theirs, *size), MOST))
     if BACKEND == "jax":
-        ours, theirs = CURVES["warmup"]
         step = keras.ops.convert_to_tensor(5)
-        timers = {
-            "ours": per_call(lambda: ours(step), 1 if quick else 50),
-            "theirs": per_call(lambda: theirs(step), 1),
-        }
-        rounds = alternate(timers, 3 if quick else 21)
-        rows.append(
-            row(
-                "Keras schedule called eagerly on jax, warmup",
-                "`CosineDecay`",
-                rounds,
-                lambda times: times["ours"] / times["theirs"],
-                MOST_EAGER,
-            )
+        ours, theirs = (per_call(partial(each, step), loops) for each in CURVES["warmup"])
+        what, found = (
+            "Keras schedule called eagerly on jax, warmup",
+            ratios(ours, theirs, size[0], 3),
         )
+        rows.append(Row(what, "`CosineDecay`", found, MOST_EAGER))
     return rows

@@ -24,6 +24,7 @@ from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters, call_text, given, select
 from cosine_callbacks._schedule.validation import Interval, as_interval
 
+
 def is_legacy(kind: type) -> bool:
     """Say whether the class belongs to tf_keras, the legacy Keras 2."""
     return any(base.__module__.partition(".")[0] == "tf_keras" for base in kind.__mro__)
