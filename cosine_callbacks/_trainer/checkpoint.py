@@ -70,7 +70,7 @@ def read_state(state: Any) -> dict[str, Any]:
         )
     complete: dict[str, Any] = {}
     with suppress(KeyError, TypeError, ValueError):
-        complete = _completed(state) if _is_plain(state) else {}
+        complete = _completed(state) if type(version) is int and _is_plain(state) else {}
     if not complete:
         raise ValueError(
             "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "

@@ -183,7 +183,10 @@ def save_edited_checkpoint(tmp_path, **changes):
     [
         {"t_max": -1},
         {"t_max": "gone"},
+        {"t_max": torch.tensor(10)},
+        {"peak_decay": torch.tensor(1.0, device="meta")},
         {"interval": "hour"},
+        {"version": "1"},
         {"epochs": None},
         {"optimizers": 3},
         {"optimizers": [{"index": 0, "bases": ["0.1"], "floors": [0.0], "count": 0}]},
@@ -200,6 +203,42 @@ def test_a_foreign_state_is_refused_in_one_sentence(tmp_path, changes):
         attempt.fit(model, ckpt_path=checkpoint)
     assert "\n" not in str(refused.value)
     assert model.used == []
+
+
+def test_a_key_that_an_older_state_lacks_means_what_it_meant_then(tmp_path, recwarn):
+    needed = {"interval", "t_max", "optimizers"}
+    straight = Model()
+    fit(straight, CosineAnnealingCallback(t_max=10, interval="step"), max_steps=10)
+    callback = CosineAnnealingCallback(t_max=10, interval="step")
+    fit(Model(), callback, max_steps=1)
+    unknown = dict.fromkeys(callback.state_dict().keys() - needed, "gone")
+    optimizers = [{"index": 0, "bases": [0.1], "floors": [0.0]}]
+    checkpoint = save_edited_checkpoint(tmp_path, **unknown, optimizers=optimizers)
+    resumed = Model()
+    fit(resumed, callback, max_steps=10, ckpt_path=checkpoint)
+    assert resumed.rates == straight.rates[5:]
+    assert not [w for w in recwarn if "the checkpoint has other parameters" in str(w.message)]
+
+
+def test_a_state_of_a_newer_version_is_refused_as_such(tmp_path):
+    checkpoint = save_edited_checkpoint(tmp_path, version=2, added_then=True)
+    model = Model()
+    attempt = trainer(CosineAnnealingCallback(t_max=10, interval="step"), max_steps=10)
+    sentence = (
+        "the checkpoint's state for CosineAnnealingCallback must be of version 1 or older, got 2; "
+        "update cosine-callbacks to resume from it"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        attempt.fit(model, ckpt_path=checkpoint)
+    assert model.used == []
+
+
+@pytest.mark.parametrize("state", [torch.zeros(3), torch.zeros(0), [1]], ids=str)
+def test_a_state_that_is_no_dict_is_refused(state):
+    callback = CosineAnnealingCallback()
+    callback.setup(trainer(callback), None, "fit")
+    with pytest.raises(ValueError, match="must be one that it saved"):
+        callback.load_state_dict(state)
 
 
 def test_other_stages_ignore_the_state(tmp_path):
