@@ -8,5 +8,5 @@ from cosine_callbacks.formula import CosineAnnealing, cosine_annealing
 
 __all__ = ["CosineAnnealing", "cosine_annealing"]
 
-# What a pickle and an error message name.
+# Pickles and error messages use this name.
 CosineAnnealing.__module__ = cosine_annealing.__module__ = __name__

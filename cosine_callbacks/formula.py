@@ -206,7 +206,7 @@ class CosineAnnealing(Parameters):
 
 @lru_cache
 def _floor_and_cycles(schedule: CosineAnnealing) -> tuple[float, Cycles]:
-    # Not an attribute: what restores a schedule by its `__dict__` must find parameters alone.
+    # Not an attribute: LambdaLR saves and restores a schedule by its `__dict__`.
     return floor_under(schedule, schedule.lr_initial), lay_out(schedule)
 
 

@@ -59,7 +59,7 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         [0.1, 0.055]
     """
 
-    # `lr` is the name under which the callbacks of tf_keras report it.
+    # The callbacks of tf_keras log it as `lr`.
     _log_keys = (
         ("learning_rate", "lr") if is_legacy(tf.keras.callbacks.Callback) else ("learning_rate",)
     )

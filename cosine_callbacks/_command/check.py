@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cosine_callbacks._command.plan import Plan
 
-# As many entries as tell one cause from another, however long the log.
+# Enough entries to tell one cause from another, however long the log is.
 KEPT = 1000
 
 
@@ -50,7 +50,7 @@ def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
         likely_causes(plan, sorted({first, *starmap(reading, some)}))
         for first, reading in zip(firsts, readings, strict=True)
     ]
-    # Of two readings the one that needs fewer faults.
+    # Prefer the reading that needs fewer faults.
     after = min(range(len(readings)), key=lambda after: len(causes[after]) or math.inf)
     where = f"{path}: {log.name} differs first {'after' if after else 'at'} {log.unit}"
     return False, f"{where} {_difference(plan, firsts[after], causes[after])}"
@@ -62,7 +62,7 @@ def _first_differences(
     """Return the number of entries, and for each reading the first that is not as planned."""
     count = 0
     firsts: list[Any] = [None] * len(readings)
-    for count, (at, rate) in enumerate(log.entries(), 1):  # noqa: B007 - the number of all
+    for count, (at, rate) in enumerate(log.entries(), 1):  # noqa: B007 - counts them
         for after, reading in enumerate(readings):
             if firsts[after] is None:
                 entry = reading(at, rate)
@@ -83,9 +83,9 @@ def _difference(plan: Plan, first: Entry, causes: list[str]) -> str:
 
 
 def _entry(plan: Plan, unit: str, after: int, at: int, rate: float) -> Entry:
-    other: Any = None  # where plan and log differ in their unit, the updates are known
+    other: Any = None  # set wherever plan and log have different units
     if updates := plan.updates_per_epoch:
-        # A log by epochs has the rate of each epoch's last step, or of the one after.
+        # An epoch's entry is the rate of its last step, or of the step after it.
         other = at // updates if unit == "step" else (at + 1) * updates - 1 + after
     if unit == plan.interval:
         return Entry(at, at + after, other, rate)

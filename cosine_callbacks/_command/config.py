@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OURS = (
     "cosine_callbacks.lightning.CosineAnnealingCallback",
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
-    "CosineAnnealingCallback",  # LightningCLI finds it so where the module is imported already
+    "CosineAnnealingCallback",  # the short name works once the module is imported
 )
 
 
@@ -30,7 +30,7 @@ class Config(NamedTuple):
     rates: dict[str, Any]
 
 
-def find(paths: Sequence[str]) -> Config:
+def read_config(paths: Sequence[str]) -> Config:
     """Read the files, where a later one wins, and find what shapes the curve.
 
     Raises:
@@ -40,7 +40,7 @@ def find(paths: Sequence[str]) -> Config:
             scheduler, which a run would refuse.
     """
     tree: dict[str, Any] = reduce(_merge, map(load, paths), {})
-    tree = _merge(tree, _mapping(tree.get("fit")))  # the level of a config for all subcommands
+    tree = _merge(tree, _mapping(tree.get("fit")))  # a config for all subcommands has this level
     trainer = _mapping(tree.get("trainer"))
     trainer["callbacks"] = [_spec(each) for each in _list(trainer.get("callbacks"))]
     ours = [each for each in trainer["callbacks"] if each.get("class_path") in OURS]
@@ -74,7 +74,7 @@ def _merge(old: Any, new: Any) -> Any:
     if not isinstance(new, dict):
         return new
     if new.get("class_path") in OURS and new["class_path"] != old.get("class_path"):
-        return new  # the arguments of another class are none of ours
+        return new  # do not merge the arguments of another class
     merged = dict(old)
     for key, value in new.items():
         if key.endswith("+"):  # jsonargparse's way to append
@@ -98,11 +98,11 @@ def _spec(value: Any) -> dict[str, Any]:
 
 
 def _rates(tree: dict[str, Any]) -> dict[str, Any]:
-    if tree.get("optimizer") is not None:  # LightningCLI gives it to the model, whatever that has
+    if tree.get("optimizer") is not None:  # it wins over the model's own
         return _arguments(tree["optimizer"], "optimizer", "lr")
     rates = _arguments(tree.get("model"), "model", "lr", "learning_rate")
     for place, optimizer in _arguments(tree.get("model"), "model", "optimizer").items():
-        # A word without a dot is a choice of the model's own; a class brings a rate of its own.
+        # A name without a dot is an option of the model; a class path has a rate of its own.
         if isinstance(optimizer, dict) or "." in str(optimizer):
             its = _arguments(optimizer, place, "lr")
             rates = rates | its if its else {}
@@ -112,6 +112,6 @@ def _rates(tree: dict[str, Any]) -> dict[str, Any]:
 def _arguments(value: Any, place: str, *names: str) -> dict[str, Any]:
     """Return those arguments of a class that are given, by the places where they stand."""
     spec = _spec(value)
-    if "init_args" in spec:  # a class that is fixed has its arguments without this level
+    if "init_args" in spec:  # absent where the class is fixed
         spec, place = _mapping(spec["init_args"]), f"{place}.init_args"
     return {f"{place}.{name}": spec[name] for name in names if spec.get(name) is not None}

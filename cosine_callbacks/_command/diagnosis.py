@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from cosine_callbacks._command.plan import Plan
 
-# TensorBoard keeps float32, right to 6e-8, and a schedule computed in float32 is right to 6e-7.
+# TensorBoard stores float32 (6e-8), and a float32 schedule is computed to 6e-7.
 RELATIVE = 1e-6
-# What is left of the peak at a floor of 0 where others compute it: their cos(pi) is not quite -1.
+# Others end slightly above a floor of 0, because their cos(pi) is not exactly -1.
 ABSOLUTE = 1e-12
 MAX_LENGTH = 2**40
 
@@ -48,7 +48,7 @@ def likely_causes(plan: Plan, entries: Sequence[Entry]) -> list[str]:
     """
     if all(same_rate(plan, entry.rate, plan.peak) for entry in entries):
         return ["nothing drives the rate, which stays at lr_initial"]
-    # The fewest faults come first, and last a changed plan, for it has a number to be fitted.
+    # Fewest faults first; a changed plan comes last, because it fits a number.
     tried = product(_plans(plan, entries), _ends(), _moves(plan, entries))
     for (changed, another), (ended, end), (moved, move) in tried:
         faults, curve = [*filter(None, (moved, changed, ended))], end(another)
@@ -82,7 +82,7 @@ def _climbing(plan: Plan) -> Callable[[int], float]:
     def rate(e: int) -> float:
         if e <= end:
             return plan.rate(e)
-        # The cosine goes up as it came down, and down again.
+        # The cosine rises as it fell, and falls again.
         away = (e - end) % (2 * span)
         return plan.rate(end - min(away, 2 * span - away))
 
@@ -108,7 +108,7 @@ def _plans(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Plan]]:
         unwarmed = _changed(plan, warmup=0, warmup_start_ratio=None)
         yield "the warmup is missing", unwarmed
     wrong = [entry for entry in entries if not same_rate(plan, plan.rate(entry.e), entry.rate)]
-    if len(wrong) > 1:  # one entry alone would fit any number of plans
+    if len(wrong) > 1:  # a single entry would fit any plan
         highest = max(entries, key=lambda entry: entry.rate)
         if peak := peak_through(plan.parameters, highest.rate, *height(plan.cycles, highest.e)):
             yield (
@@ -125,7 +125,7 @@ def _lengths(plan: Plan, entries: Sequence[Entry]) -> Sequence[int]:
     falling = [entry for _, entry in takewhile(lambda pair: pair[1].rate <= pair[0].rate, beyond)]
     if not falling:
         return ()
-    # In the middle, where the cosine is steep, a rate says most about the length.
+    # The cosine is steepest in the middle: a rate there says most about the length.
     middle = (plan.peak + floor_under(plan.parameters, plan.peak)) / 2
     entry = min(falling, key=lambda entry: abs(entry.rate - middle))
     warmup = plan.parameters.warmup

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from io import TextIOWrapper
 
 MAX_CHARACTERS = 1_000_000
-# In CSV files of Keras, in its TensorBoard events, and in logs of tf_keras or of one's own.
+# The names in Keras' CSV files, in its TensorBoard events, and in logs of tf_keras.
 OF_KERAS = "epoch_learning_rate"
 SINGLE = "learning_rate", OF_KERAS, "lr"
-# With one optimizer of several named behind.
+# The same, followed by the name of one of several optimizers.
 SEVERAL = "learning_rate_", f"{OF_KERAS}_"
 BESIDE = "-momentum", "-weight_decay"
 CURE = (
@@ -112,7 +112,7 @@ def _lines(path: str, file: TextIOWrapper) -> Iterator[str]:
 def _table(path: str, wanted: str | None) -> Log:
     header = next(_cells(path), [])
     name = _pick(path, header, wanted)
-    unit = "step" if "step" in header else "epoch"  # Keras counts epochs alone
+    unit = "step" if "step" in header else "epoch"  # Keras has no column of steps
     if unit not in header:
         raise ValueError(
             f"{path} must have a column step or epoch, got {short_repr(header)}; give the log of "
@@ -129,7 +129,7 @@ def _table(path: str, wanted: str | None) -> Log:
                     f"{path} must have {len(header)} cells in each line, got {len(row)} in line "
                     f"{line}; check the log"
                 )
-            if row[rate]:  # Lightning has a line for each metric, with the cells of others empty
+            if row[rate]:  # Lightning leaves it empty in the lines of other metrics
                 yield _entry(path, f"line {line}", row[at], row[rate])
 
     return Log(name, unit, entries)
@@ -146,8 +146,8 @@ def _number(value: Any, make_ndarray: Callable[[Any], Any]) -> Any:
 
 
 def _events(path: str, wanted: str | None) -> Log:
-    # TensorBoard imports TensorFlow where it finds one, which takes seconds and talks of hardware,
-    # unless this module says that it is built without.
+    # Unless this module exists, TensorBoard imports TensorFlow if it can, which takes seconds and
+    # prints messages about the hardware.
     if "tensorflow" not in sys.modules:
         sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))
     with required("tensorboard", "tensorboard"):
@@ -156,11 +156,11 @@ def _events(path: str, wanted: str | None) -> Log:
         )
         from tensorboard.util.tensor_util import make_ndarray  # noqa: PLC0415 - likewise
     folder = Path(path)
-    # Steps and numbers of each tag, in one pass, for that takes long; the loader that TensorBoard
-    # itself uses takes six times as long, to bring all kinds of values to one form.
+    # One slow pass collects the steps and numbers of every tag. TensorBoard's newer loader is six
+    # times slower: it converts all kinds of values to one form.
     found: dict[str, tuple[array[int], array[float]]] = {}
     for file in sorted(folder.glob("*tfevents*")) if folder.is_dir() else [folder]:
-        file.open("rb").close()  # the loader has no words for a file that is missing
+        file.open("rb").close()  # the loader does not report a missing file
         for event in LegacyEventFileLoader(str(file)).Load():
             for value in event.summary.value:
                 if (number := _number(value, make_ndarray)) is not None:
@@ -173,5 +173,5 @@ def _events(path: str, wanted: str | None) -> Log:
         for step, rate in zip(*found[name], strict=True):
             yield _entry(path, "an event", step, rate)
 
-    of_keras = name.startswith("epoch_")  # as it names what it counts so
+    of_keras = name.startswith("epoch_")  # the prefix says what is counted
     return Log(name, "epoch" if of_keras else "step", entries, name.startswith(OF_KERAS))

@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
             for line in lines:
                 print(line)  # noqa: T201 - what the command is for
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        except BrokenPipeError:  # the reader, such as `head`, has stopped reading
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ArgumentError, ImportError, OSError, TypeError, ValueError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201 - likewise

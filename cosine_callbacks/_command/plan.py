@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from cosine_callbacks._command import config
+from cosine_callbacks._command.config import read_config
 from cosine_callbacks._command.trainer_config import TrainerConfig
 from cosine_callbacks._command.yaml_file import NULLS
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
@@ -64,7 +64,7 @@ def make_plan(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
         ValueError: A file is not a config with our callback, a value is out of its range or
             contradicts another one, or something is missing.
     """
-    arguments, trainer, rates = config.find(configs) if configs else ({}, {}, {})
+    arguments, trainer, rates = read_config(configs) if configs else ({}, {}, {})
     flagged = {name: None if text in NULLS else text for name, text in flags.items()}
     run = TrainerConfig(trainer, flagged.pop("steps_per_epoch", None))
     arguments |= flagged

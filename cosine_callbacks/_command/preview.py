@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from cosine_callbacks._command.plan import Plan
 
-# How many restarts people read, and how many a program may want.
+# Restarts shown to people, and to programs.
 RESTARTS, LISTED = 8, 1000
 HEIGHT = 16
 WIDTH = 110  # of the title above a figure
-# For an output that knows no box drawing: its characters, and what stands for each.
+# Box-drawing characters, and their replacements where the output cannot encode them.
 BOX, PLAIN = "┌┐└┘├┤┬┴┼─│", "+++++++++-|"
 
 
@@ -39,7 +39,7 @@ class Row(NamedTuple):
 def rows(plan: Plan, most: int) -> list[Row]:
     """Return the rows that matter, in order, with the restarts of the run or the first of them."""
     ends, endless = plan.cycles.ends, plan.parameters.cycles is None
-    # Flags alone describe a run as long as the curve; of a config's run the length may be unknown.
+    # Flags alone describe a run as long as the curve; the length of a config's run may be unknown.
     used = plan.length or (0 if endless or plan.configured else ends[-1])
     marks = [*_first_marks(plan), *_restart_marks(plan, used, most)]
     if used:
@@ -83,7 +83,7 @@ def picture(plan: Plan, width: int, marker: str) -> str:
     at = plot.samples(plan.cycles, plan.until)
     plt.clear_figure()
     plt.plotsize(width, HEIGHT)
-    # As fractions of the peak, which may be a rate that plotext cannot scale.
+    # Plot fractions of the peak: plotext cannot scale very small or large rates.
     plt.plot(at, [plan.rate(e) / plan.peak for e in at], marker=marker)
     heights = [0.0, 0.25, 0.5, 0.75, 1.0]
     plt.yticks(heights, [f"{plan.peak * height:.3g}" for height in heights])
@@ -124,7 +124,7 @@ def save(plan: Plan, path: str) -> None:
     figure = Figure((8, 4), layout="constrained")
     axes = plot.draw(plan.rate, plan.cycles, plan.until, plot.new_axes(figure), plan.interval)
     axes.set_title("\n".join(textwrap.wrap(plan.title(), WIDTH)), fontsize="small")
-    # No date, no random ids, no outlines of a font: the same curve is the same file.
+    # No date, random ids or font outlines, so that the same curve gives the same file.
     metadata = {"Date": None, "Creator": None} if path.endswith(".svg") else {}
     with rc_context({"svg.hashsalt": "cosine-callbacks", "svg.fonttype": "none"}):
         figure.savefig(path, dpi=150, metadata=metadata)

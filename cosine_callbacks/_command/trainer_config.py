@@ -20,7 +20,7 @@ from cosine_callbacks._trainer.run_length import run_length, unlimited
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LIMIT = partial(as_int, low=-1)  # -1 is none
+_LIMIT = partial(as_int, low=-1)  # -1 means no limit
 _EPOCH = partial(as_int, low=0)
 _BATCHES = partial(as_int_or_fraction, low=1, fractions=UNIT_WITHOUT_0)
 _BATCHES_OR_NONE = partial(as_int_or_fraction, low=0, fractions=UNIT)
@@ -55,7 +55,7 @@ class TrainerConfig:
         self._batches, self.updates_per_epoch = math.inf, None
         if steps_per_epoch is not None:
             batches = parse_argument(as_int, "steps_per_epoch", steps_per_epoch)
-            # As Lightning limits them.
+            # Lightning's own rounding.
             limit = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
             self._batches = as_int("trainer.limit_train_batches times steps_per_epoch", limit)
             if not any(scheduling):

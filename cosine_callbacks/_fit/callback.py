@@ -1,5 +1,5 @@
 """The fit callback without its base class, which Keras 3 and tf_keras have of their own."""
-# ruff: noqa: ARG002 - Keras tells the hooks more than they need
+# ruff: noqa: ARG002 - Keras passes more to the hooks than they need
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class FitCallback:
     What a hook needs of the fit lies in a `Run`, which each fit has of its own.
     """
 
-    # Batch ends only feed a counter under a lock, so asynchronous dispatch may stay on.
+    # Keras may call the batch hooks asynchronously: batch ends only count, under a lock.
     async_safe = True
-    # Spares legacy tf_keras the conversion of every batch's logs.
+    # Saves legacy tf_keras the conversion of the logs of every batch.
     _supports_tf_logs = True
     _log_keys: tuple[str, ...] = ("learning_rate",)
 
@@ -110,7 +110,7 @@ class FitCallback:
         ]
         for optimizer in optimizers:
             register(optimizer, self)
-        # tf_keras keeps the number in a variable of its own.
+        # tf_keras keeps this number in a private variable.
         at_once = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
         self._run = Run(curves, int(value_of(at_once)))
         if self._interval == "step" and self._run.batches_at_once > 1:
@@ -122,12 +122,12 @@ class FitCallback:
             )
 
     def _current_model(self) -> Any:
-        # The base class has it; on JAX reading it brings the variables up to date.
+        # A property of the base class: on JAX, reading it updates the model's variables.
         callback: Any = self
         return callback.model
 
     def _fit_param(self, name: str) -> int | None:
-        # None where `fit` does not know it, or where another loop has not told it.
+        # None where `fit` does not know it, or where a custom loop did not set it.
         found: int | None = (getattr(self, "params", None) or {}).get(name)
         return found
 
@@ -170,7 +170,7 @@ class FitCallback:
         run = self._run
         if run.written:
             self._find_other_writer()
-        # Whatever was written in between, each epoch writes anew.
+        # Write again in each epoch, whatever happened in between.
         run.written, run.checked = [], False
         steps = self._steps()
         if steps:
@@ -189,7 +189,7 @@ class FitCallback:
         found = False
         for optimizer in inner_optimizers(self._current_model().optimizer):
             record = RECORDS.get(optimizer)
-            # An optimizer that was exchanged since is nobody's yet.
+            # The model may have a new optimizer since.
             if record is None or not record.written or has_rate(optimizer, record.written):
                 continue
             found = True
@@ -206,7 +206,7 @@ class FitCallback:
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Write the rate of a new batch, or that of the epoch again where another one wrote."""
-        # Some backends also begin a batch that does not exist: nothing may be counted here.
+        # Do not count here: some backends also begin a batch that does not exist.
         run = self._run
         if self._interval == "step":
             self._write(run.start + batch)

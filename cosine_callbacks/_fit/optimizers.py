@@ -23,7 +23,7 @@ class Record:
     callback: ReferenceType[Any] | None = None
 
 
-# Kept with the optimizer, not with the callback: another callback on it finds the same base.
+# By optimizer, not by callback: another callback on the optimizer finds the same base.
 RECORDS: WeakKeyDictionary[Any, Record] = WeakKeyDictionary()
 
 
@@ -36,7 +36,7 @@ def register(optimizer: Any, callback: Any) -> None:
     """Let the callback drive this optimizer; ValueError if another one does in the same fit."""
     record = record_of(optimizer)
     other = None if record.callback is None else record.callback()
-    # A fit hands the same dict to all of its callbacks.
+    # A fit passes one dict to all of its callbacks.
     params = getattr(callback, "params", None)
     same_fit = bool(params) and getattr(other, "params", None) is params
     if same_fit and other is not callback:
@@ -68,8 +68,8 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
 
 def has_schedule(optimizer: Any) -> bool:
     """Say whether the optimizer holds a schedule or a function instead of a rate."""
-    # No public attribute tells it everywhere: some getters call the function, some setters
-    # replace it. Legacy optimizers keep it in `_hyper`, all others as `_learning_rate`.
+    # No public attribute works everywhere: some getters call the function, some setters replace
+    # it. Legacy optimizers keep it in `_hyper`, all others as `_learning_rate`.
     held = getattr(optimizer, "_hyper", None) or vars(optimizer)
     return callable(held.get("learning_rate", held.get("_learning_rate")))
 
@@ -81,7 +81,7 @@ def name_of(optimizer: Any) -> str:
 
 def value_of(variable: Any) -> Any:
     """Return the scalar that a variable holds: `float` refuses one that TensorFlow mirrors."""
-    # Keras' `numpy()` copies what this gives, which on JAX takes twice as long.
+    # Keras' `numpy()` makes another copy, which takes twice as long on JAX.
     return variable.__array__()[()] if hasattr(variable, "__array__") else variable
 
 

@@ -53,7 +53,7 @@ def heights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
     if end != first:
         if isinstance(ends, range):
             i, span = ops.clip(e // first, len(ends) - 1), float(first)
-            # A product, since a choice costs TensorFlow more than the sine does.
+            # A product: `where` costs TensorFlow more than the sine does.
             left = ops.to_float(e < end) * ops.to_float(first - e % first)
         else:
             i, start, end = ops.cycle(ends, e)
@@ -74,7 +74,7 @@ def heights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
 def interpolate(floor: Any, peak: Any, height: Any, ops: Ops) -> Any:
     """Return what `formula.interpolate` returns, for each height."""
     rate, rounded = floor + (peak - floor) * height, ops.rounded
-    # Most sums reach the peak exactly and need no choice.
+    # Most sums reach the peak exactly: skip the costly `where`.
     if isinstance(floor, float) and rounded(floor) + rounded(peak - floor) == rounded(peak):
         return rate
     return ops.where(height >= 1.0, peak, rate)

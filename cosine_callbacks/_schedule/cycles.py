@@ -33,7 +33,7 @@ class Cycles:
     warmup_start: float
     peak_decay: float
 
-    # What follows from them, kept because a property costs more than the sine.
+    # Derived; stored because a property costs more than the sine.
     first: int = field(init=False, repr=False)
     end: int = field(init=False, repr=False)
     first_span: float = field(init=False, repr=False)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from cosine_callbacks._schedule.cycles import Cycles
 
-# More than a screen shows side by side, and few enough to be drawn at once however long the run.
+# More points than a screen has columns, but few enough to draw a run of any length at once.
 SAMPLES, BOUNDARIES = 600, 100
-# What the step between two ticks begins with.
+# Leading digits of the distance between ticks.
 DIGITS = 1, 2, 5, 10
 
 

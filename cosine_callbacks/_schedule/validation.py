@@ -64,7 +64,7 @@ def as_number(name: str, value: Any) -> int | float:
     """
     number = value
     if getattr(value, "shape", None) == ():
-        # The symbolic scalars of a compiled function hold no number.
+        # A symbolic scalar, inside a compiled function, has no value yet.
         with suppress(AttributeError, TypeError):
             number = value.item()
     if isinstance(number, bool) or not isinstance(number, int | float):

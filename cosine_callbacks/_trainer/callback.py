@@ -50,7 +50,7 @@ class TrainerCallback:
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
         self._indices = None if optimizers is None else as_indices("optimizers", optimizers)
-        # Made once: Lightning reads it at every hook of every step.
+        # Constant, because Lightning reads it at every hook of every step.
         self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
         self._stage: str | None = None
         self._run = Run(self._parameters, self._interval)
@@ -100,13 +100,13 @@ class TrainerCallback:
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Check what only the Trainer knows, then write the first rate."""
-        for callback in _own_callbacks(trainer):  # refuse before any of them has written
+        for callback in _own_callbacks(trainer):  # refuse before any of them writes
             callback._run.prepare(trainer)
         self._run.start(trainer, self)
         if self._run.counting:
-            for driven in self._run.optimizers:
-                updated = partial(self._count_update, trainer, driven)
-                self._run.hooks.attach(trainer.optimizers[driven.index], updated)
+            for groups in self._run.optimizers:
+                updated = partial(self._count_update, trainer, groups)
+                self._run.hooks.attach(trainer.optimizers[groups.index], updated)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
@@ -121,10 +121,10 @@ class TrainerCallback:
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         if self._run.counting and not self._run.hooks.covers(optimizer):
-            for driven in self._run.optimizers:
-                if trainer.optimizers[driven.index] is optimizer:
+            for groups in self._run.optimizers:
+                if trainer.optimizers[groups.index] is optimizer:
                     self._run.write(trainer)
-                    driven.count += 1
+                    groups.count += 1
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -157,9 +157,9 @@ class TrainerCallback:
                 f"optimizer {index}; remove one of the two or give optimizers="
             )
 
-    def _count_update(self, trainer: Any, driven: ParamGroups) -> None:
+    def _count_update(self, trainer: Any, groups: ParamGroups) -> None:
         if self in trainer.callbacks:  # a Tuner temporarily replaces trainer.callbacks
-            driven.count += 1
+            groups.count += 1
             self._run.write(trainer)
 
 

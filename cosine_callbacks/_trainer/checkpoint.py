@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._trainer.param_groups import ParamGroups
 
-# States of version 0 carry no number.
+# States of version 0 have no such key.
 VERSION = 1
 # What a key means in a state that lacks it.
 DEFAULTS = {

@@ -36,7 +36,7 @@ def _argument_type(label: str, name: str, check: Callable[[str, Any], Any] | Non
             argument,
             serializer=lambda value: value,
             deserializer=partial(parse_argument, accept, name),
-            # Values stay plain numbers, so nothing can be told from their type: always parse them.
+            # Values are plain numbers, whose type says nothing: always parse them.
             type_check=lambda _value, _kind: False,
         )
     return argument

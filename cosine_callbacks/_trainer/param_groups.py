@@ -37,7 +37,7 @@ def group_floors(
     floors = []
     for k, (base, was) in enumerate(zip_longest(bases, saved[: len(bases)])):
         as_float(_rate_name(k, index), base, NON_NEGATIVE)
-        # Equal in the resumed run: a group below the floor, which `_adopt` holds at its rate.
+        # Equal in the checkpoint: `_adopt` held the group at a rate below the floor.
         floors.append(base if base == was else _floor(parameters, base, k, index))
     return floors
 
@@ -79,8 +79,8 @@ class ParamGroups:
         self.position = -1
         self._parameters = parameters
         self._cycles = cycles
-        # The rates written last, and of each one that is a tensor torch's count of its in-place
-        # writes: reading its value would wait for the device.
+        # The rates written last. Of a tensor also torch's count of in-place writes, because reading
+        # its value would wait for the device.
         self._written: list[Any] = []
         self._versions: dict[int, int] = {}
 
@@ -156,7 +156,7 @@ class ParamGroups:
         """Take the group's rate for one that was written here; a tensor is cloned first."""
         self._versions.pop(k, None)
         if isinstance(group["lr"], Tensor):
-            # Often one object for all groups and the caller.
+            # One tensor is often shared by all groups and the caller.
             group["lr"] = group["lr"].detach().clone()
             self._versions[k] = group["lr"]._version
         self._written[k] = group["lr"]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One fit, from its setup to the setup of the next one; nothing is driven before it starts.
+    """One fit, from its setup to the setup of the next one; nothing is groups before it starts.
 
     Attributes:
         saved: Our state in the checkpoint that is resumed, else empty.
-        optimizers: The param groups of each optimizer that is driven.
+        optimizers: The param groups of each optimizer that is groups.
         counting: Whether each optimizer's updates are counted here: in manual optimization
             `global_step` is the sum over all of them.
         hooks: They hear of the updates that are counted.
@@ -55,8 +55,7 @@ class Run:
         self._configured: dict[int, list[float]] = {}
         self._cycles: Cycles | None = None
         self._uncounted: list[int] = []
-        # Lightning up to 2.4, resumed from a checkpoint of an epoch's last batch, enters that
-        # epoch again.
+        # Lightning <= 2.4 re-enters an epoch when it resumes from a checkpoint of its last batch.
         self._finished_epochs = 0
 
     def configure(self, trainer: Any, indices: list[int]) -> None:
@@ -85,11 +84,11 @@ class Run:
         optimizers = []
         for index, configured in self._configured.items():
             before = saved.get(index, {"bases": [], "floors": []})
-            groups = trainer.optimizers[index].param_groups
-            bases = self._bases(groups, configured, before["bases"])
-            driven = ParamGroups(index, self._parameters, cycles, bases, before["floors"])
-            driven.count = self._counts.get(index, 0)
-            optimizers.append(driven)
+            present = trainer.optimizers[index].param_groups
+            bases = self._bases(present, configured, before["bases"])
+            groups = ParamGroups(index, self._parameters, cycles, bases, before["floors"])
+            groups.count = self._counts.get(index, 0)
+            optimizers.append(groups)
         # Not `global_step`, which restarts at 0 when manual optimization resumes an automatic run.
         begun = self.counting and trainer.fit_loop.epoch_loop.batch_progress.total.ready
         self._uncounted = [
@@ -110,8 +109,8 @@ class Run:
         """Say what differs from the checkpoint, and write the first rates."""
         for sentence in self._sentences(trainer, callback) if trainer.is_global_zero else ():
             warnings.warn(sentence, stacklevel=2)
-        for driven in self.optimizers:
-            driven.take_over(trainer.optimizers[driven.index].param_groups)
+        for groups in self.optimizers:
+            groups.take_over(trainer.optimizers[groups.index].param_groups)
         self.write(trainer, force=True)
 
     def _sentences(self, trainer: Any, callback: object) -> list[str]:
@@ -119,8 +118,8 @@ class Run:
         if self.saved and self.optimizers and self._cycles is not None:
             epoch, step = self._epoch(trainer), trainer.global_step
             positions = {
-                driven.index: {"epoch": epoch, "step": driven.count if self.counting else step}
-                for driven in self.optimizers
+                groups.index: {"epoch": epoch, "step": groups.count if self.counting else step}
+                for groups in self.optimizers
             }
             sentences += [checkpoint.changes(self.saved, self.state(), self._cycles, positions)]
         return [*filter(None, sentences)]
@@ -129,22 +128,22 @@ class Run:
         """Return the updates that each optimizer has done, by its index, where they are counted."""
         if self._cycles is None:
             return self._counts
-        return {driven.index: driven.count for driven in self.optimizers if self.counting}
+        return {groups.index: groups.count for groups in self.optimizers if self.counting}
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs; before the start what this run was resumed with."""
-        if self._cycles is None:  # a Tuner saves and restores us there
+        if self._cycles is None:  # a Tuner saves and restores the state before training
             return self.saved
         curve = checkpoint.state_of(self._interval, self._parameters, self._cycles, self.optimizers)
         return {**curve, "epochs": self._finished_epochs, "counted": self.counting}
 
     def write(self, trainer: Any, *, force: bool = False) -> None:
         """Write every rate whose position has moved, or with force all of them."""
-        for driven in self.optimizers:
-            at = driven.count if self.counting else self._position(trainer)
-            # StochasticWeightAveraging brings a scheduler in the middle of the run: it takes over.
-            if (force or at != driven.position) and not schedulers_of(trainer, driven.index):
-                driven.write(trainer.optimizers[driven.index].param_groups, at)
+        for groups in self.optimizers:
+            at = groups.count if self.counting else self._position(trainer)
+            # StochasticWeightAveraging adds a scheduler in mid-run, which then sets the rate.
+            if (force or at != groups.position) and not schedulers_of(trainer, groups.index):
+                groups.write(trainer.optimizers[groups.index].param_groups, at)
 
     def note_batch(self, trainer: Any, batch_idx: int) -> None:
         """Note that an epoch is finished with its last batch."""

@@ -15,7 +15,7 @@ class StepHooks:
         """Start without any."""
         self._handles: list[Any] = []
         self._hooked: list[Any] = []
-        self._running: dict[int, int] = {}  # by optimizer: calls of `step` inside one another
+        self._running: dict[int, int] = {}  # nested calls of `step`, by optimizer
 
     def attach(self, optimizer: Any, done: Callable[[], None]) -> None:
         """Call `done` after each update of this optimizer, if torch lets its `step` fire hooks."""
@@ -28,7 +28,7 @@ class StepHooks:
 
         def after(*_: Any) -> None:
             running[key] -= 1
-            if not running[key]:  # a step that calls its base class's step fires twice
+            if not running[key]:  # a step that calls its base class's step fires the hooks twice
                 done()
 
         self._hooked.append(optimizer)
