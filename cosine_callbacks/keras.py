@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from cosine_callbacks._fit.callback import FitCallback
+from cosine_callbacks._fit.graph_ops import graph_ops
 from cosine_callbacks._schedule.arrays import Ops, heights, interpolate
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.extras import required
-from cosine_callbacks._schedule.graph_ops import graph_ops
 from cosine_callbacks._schedule.keywords import explain_unknown_arguments
-from cosine_callbacks._schedule.parameters import call_text, floor_under, given, select
+from cosine_callbacks._schedule.parameters import call_text, floor_under, select
 from cosine_callbacks._schedule.validation import FLOAT32_POSITIVE, as_float, as_int, short_repr
 from cosine_callbacks.formula import CosineAnnealing
 
@@ -123,14 +123,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __repr__(self) -> str:
         """Return the call that builds an equal schedule, defaults left out."""
-        arguments = given(self._schedule)
-        if self._steps_per_epoch is not None:
-            arguments["steps_per_epoch"] = self._steps_per_epoch
-        if self._accumulation != 1:
-            arguments["gradient_accumulation_steps"] = self._accumulation
-        if self.name != "CosineAnnealingSchedule":
-            arguments["name"] = self.name
-        return call_text(self, arguments)
+        return call_text(self, self.get_config())
 
     def __call__(self, step: Any = None) -> Any:
         """Return the rate at this step.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import floor_under
-from cosine_callbacks.formula import height, peak_through
+from cosine_callbacks.formula import height_at, peak_through
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +110,9 @@ def _plans(plan: Plan, entries: Sequence[Entry]) -> Iterator[tuple[str, Plan]]:
     wrong = [entry for entry in entries if not same_rate(plan, plan.rate(entry.e), entry.rate)]
     if len(wrong) > 1:  # a single entry would fit any plan
         highest = max(entries, key=lambda entry: entry.rate)
-        if peak := peak_through(plan.parameters, highest.rate, *height(plan.cycles, highest.e)):
+        if peak := peak_through(
+            plan.parameters, highest.rate, *height_at(plan.cycles, max(0, highest.e))
+        ):
             yield (
                 f"lr_initial is {peak:.6g} instead of {plan.peak:.6g}",
                 _changed(plan, lr_initial=peak),

@@ -8,9 +8,15 @@ from cosine_callbacks._command.config import read_config
 from cosine_callbacks._command.trainer_config import TrainerConfig
 from cosine_callbacks._command.yaml_file import NULLS
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
-from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters, floor_under, given
+from cosine_callbacks._schedule.parameters import (
+    PARAMETERS,
+    Parameters,
+    as_dict,
+    floor_under,
+    non_defaults,
+)
 from cosine_callbacks._schedule.validation import as_interval, parse_argument, short_repr
-from cosine_callbacks.formula import rate
+from cosine_callbacks.formula import rate_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +45,7 @@ class Plan(NamedTuple):
 
     def rate(self, e: int) -> float:
         """Return the planned rate at position e."""
-        return rate(self.cycles, floor_under(self.parameters, self.peak), self.peak, e)
+        return rate_at(self.cycles, floor_under(self.parameters, self.peak), self.peak, e)
 
     @property
     def until(self) -> int:
@@ -48,7 +54,7 @@ class Plan(NamedTuple):
 
     def title(self) -> str:
         """Return the parameters that are not at their defaults, and what they count."""
-        shown = [f"{name}={value!r}" for name, value in given(self.parameters).items()]
+        shown = non_defaults(self.parameters, as_dict(self.parameters))
         if self.configured:
             shown[0] += f" from {self.source}"
         planned = f"{self.length} " if self.length else ""

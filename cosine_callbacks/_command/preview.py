@@ -6,14 +6,13 @@ import json
 import sys
 import textwrap
 from bisect import bisect_left
-from dataclasses import fields
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
 from cosine_callbacks._schedule import plot
 from cosine_callbacks._schedule.extras import required
-from cosine_callbacks._schedule.parameters import Parameters
+from cosine_callbacks._schedule.parameters import as_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +141,7 @@ def lines(plan: Plan, *, as_csv: bool, as_json: bool) -> Iterator[str]:
             yield f"{e},{plan.rate(e)}"
     elif as_json:
         facts = {
-            "parameters": {f.name: getattr(plan.parameters, f.name) for f in fields(Parameters)},
+            "parameters": as_dict(plan.parameters),
             "lr_initial_from": plan.source,
             "interval": plan.interval,
             "length": plan.length,

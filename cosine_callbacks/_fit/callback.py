@@ -21,7 +21,7 @@ from cosine_callbacks._fit.optimizers import (
 )
 from cosine_callbacks._fit.run import OptimizerCurve, Run, floor_and_peak
 from cosine_callbacks._schedule.cycles import lay_out
-from cosine_callbacks._schedule.parameters import Parameters, call_text, given, select
+from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_interval
 
 
@@ -65,10 +65,7 @@ class FitCallback:
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
-        arguments = given(self._parameters)
-        if self._interval != "epoch":
-            arguments["interval"] = self._interval
-        return call_text(self, arguments)
+        return call_text(self, as_dict(self._parameters) | {"interval": self._interval})
 
     def set_model(self, model: Any) -> None:
         """Note each optimizer's rate, before BackupAndRestore can put a decayed one there.

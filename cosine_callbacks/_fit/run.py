@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cosine_callbacks._fit.optimizers import name_of
 from cosine_callbacks._schedule.parameters import floor_under
 from cosine_callbacks._schedule.validation import FLOAT32_POSITIVE, as_float
-from cosine_callbacks.formula import rate
+from cosine_callbacks.formula import rate_at
 
 if TYPE_CHECKING:
     from typing import Any
@@ -36,7 +36,7 @@ class OptimizerCurve(NamedTuple):
 
     def rate(self, position: int) -> float:
         """Return the rate of the epoch or batch at this position."""
-        return rate(self.cycles, self.floor, self.base, position // self.accumulation)
+        return rate_at(self.cycles, self.floor, self.base, position // self.accumulation)
 
 
 @dataclass

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.validation import MAX_POSITION
+from cosine_callbacks._schedule.validation import MAX_POSITION, as_position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,9 +90,11 @@ def rates(cycles: Cycles, floor: float, peak: float, e: Any, np: Any) -> Any:
     return result.reshape(e.shape)
 
 
-def positions(e: Any, np: Any) -> Any:
+def positions(e: Any, np: Any, *, endless: bool) -> Any:
     """Return the positions as float64 or int64; TypeError for any other kind of array."""
     if e.dtype.kind == "f":
+        if (e == math.inf).any():
+            as_position(math.inf, endless=endless)
         return e.astype(np.float64, copy=False)
     if e.dtype.kind not in "iu":
         raise TypeError(f"e must hold integers or floats, got dtype {e.dtype}; convert it first")

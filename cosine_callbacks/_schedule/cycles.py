@@ -44,13 +44,13 @@ class Cycles:
         self.first_span = float(self.first - self.warmup)
 
     def find(self, e: float) -> tuple[float, float, float]:
-        """Return what is left at e >= 0 of the cycle that holds it, its span, and its height."""
+        """Return how far e >= 0 is from its cycle's end, the span of the cosine, and its height."""
         if e < self.first:
             return self.first - e, self.first_span, 1.0
         if e >= self.end:
             return 0, 1.0, 1.0
         if isinstance(self.ends, range):
-            i = int(e // self.first)
+            i = min(int(e // self.first), len(self.ends) - 1)
             return self.first - e % self.first, float(self.first), self.peak_decay**i
         i = bisect_right(self.ends, e)
         return self.ends[i] - e, float(self.ends[i] - self.ends[i - 1]), self.peak_decay**i

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import wraps
-from inspect import signature
 from typing import Any, TypeVar
 
 from cosine_callbacks._schedule.parameters import PARAMETERS
@@ -19,15 +18,16 @@ def explain_unknown_arguments(public: type[_T]) -> type[_T]:
     """
     cls: Any = public
     init = cls.__init__
-    known = {name for name in signature(init).parameters if name != "self"}
+    known = init.__annotations__
 
     @wraps(init)
     def checked(self: Any, *args: Any, **kwargs: Any) -> None:
         name = type(self).__name__
         if args:
             raise TypeError(f"{name}() takes its arguments by name, got {short_repr(args[0])}")
-        for unknown in [each for each in kwargs if each not in known]:
-            meant = [ours for ours, about in PARAMETERS.items() if unknown in about.elsewhere]
+        unknown = next((each for each in kwargs if each not in known), None)
+        if unknown is not None:
+            meant = [ours for ours, about in PARAMETERS.items() if unknown in about.aliases]
             hint = f"; {unknown} is {meant[0]} here" if meant else ""
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}{hint}")
         init(self, **kwargs)

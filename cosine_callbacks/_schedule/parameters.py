@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
+from inspect import signature
+from typing import TYPE_CHECKING, Any, NamedTuple, Required, TypedDict
 
 from cosine_callbacks._schedule.cycles import MAX_FILLED, lay_out
 from cosine_callbacks._schedule.validation import (
@@ -30,14 +31,14 @@ class Parameter(NamedTuple):
         help: What the command says of it.
         optional: Whether None is one of its values.
         saved: Whether a checkpoint holds it as given.
-        elsewhere: What other libraries call it.
+        aliases: Its names in other libraries.
     """
 
     check: Callable[[str, Any], int | float]
     help: str
     optional: bool = False
     saved: bool = False
-    elsewhere: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
 
 PARAMETERS = {
@@ -46,7 +47,7 @@ PARAMETERS = {
         "peak rate, > 0; by default the lr of the config's optimizer, or the lr or learning_rate "
         "of its model where it has no optimizer",
         optional=True,
-        elsewhere=(
+        aliases=(
             *("lr", "learning_rate", "base_lr", "max_lr", "lr_max", "initial_lr", "peak_lr"),
             *("initial_learning_rate", "warmup_target", "init_value", "peak_value"),
         ),
@@ -56,7 +57,7 @@ PARAMETERS = {
         "position at which the floor is reached, warmup included: an int, or with a config a "
         "fraction of the planned run in (0, 1], or null for the whole of it",
         optional=True,
-        elsewhere=(
+        aliases=(
             *("T_max", "T_0", "t_initial", "decay_steps", "first_decay_steps", "total_steps"),
             *("max_steps", "max_epochs", "num_training_steps", "max_iters"),
         ),
@@ -64,19 +65,19 @@ PARAMETERS = {
     "lr_min": Parameter(
         partial(as_float, within=NON_NEGATIVE),
         "floor as a rate, at most lr_initial (default: 0)",
-        elsewhere=("eta_min", "min_lr", "end_lr", "lr_end", "end_value", "minimum_lr"),
+        aliases=("eta_min", "min_lr", "end_lr", "lr_end", "end_value", "minimum_lr"),
     ),
     "lr_min_ratio": Parameter(
         partial(as_float, within=UNIT),
         "floor as a fraction of lr_initial, in [0, 1]; instead of --lr_min",
         optional=True,
-        elsewhere=("alpha", "min_lr_rate", "min_lr_ratio", "eta_min_ratio", "alpha_f"),
+        aliases=("alpha", "min_lr_rate", "min_lr_ratio", "eta_min_ratio", "alpha_f"),
     ),
     "warmup": Parameter(
         partial(as_int_or_fraction, low=0, fractions=UNIT_WITHOUT_1),
         "linear warmup: an int, or a fraction of the first cycle in (0, 1) (default: 0)",
         saved=True,
-        elsewhere=(
+        aliases=(
             *("warmup_steps", "warmup_epochs", "warmup_t", "warmup_iters", "warmup_ratio"),
             *("num_warmup_steps", "t_warmup"),
         ),
@@ -86,46 +87,62 @@ PARAMETERS = {
         "first rate as a fraction of lr_initial (default: 1 / (warmup + 1))",
         optional=True,
         saved=True,
-        elsewhere=("warmup_start_lr", "warmup_lr_init", "warmup_init_lr", "start_factor"),
+        aliases=("start_factor",),
     ),
     "cycles": Parameter(
         as_int,
         "number of cosine cycles; null restarts for ever (default: 1)",
         optional=True,
         saved=True,
-        elsewhere=("num_cycles", "cycle_limit", "n_cycles"),
+        aliases=("num_cycles", "cycle_limit", "n_cycles"),
     ),
     "t_mult": Parameter(
         as_int,
         "each cycle is this many times as long as the one before (default: 1)",
         saved=True,
-        elsewhere=("T_mult", "t_mul", "cycle_mul", "cycle_mult"),
+        aliases=("T_mult", "t_mul", "cycle_mul", "cycle_mult"),
     ),
     "peak_decay": Parameter(
         partial(as_float, within=UNIT_WITHOUT_0),
         "height of each cycle as a fraction of that of the one before, in (0, 1] (default: 1)",
         saved=True,
-        elsewhere=("m_mul", "gamma", "cycle_decay"),
+        aliases=("m_mul", "gamma", "cycle_decay"),
     ),
 }
 SAVED = [name for name, parameter in PARAMETERS.items() if parameter.saved]
 
 
 class ParametersDict(TypedDict):
-    """The parameters of `CosineAnnealing` by name, so that type checkers know `to_dict`."""
+    """The parameters of `CosineAnnealing` by name, all of them, as `to_dict` returns them."""
 
     lr_initial: float
     t_max: int
-    lr_min: NotRequired[float]
-    lr_min_ratio: NotRequired[float | None]
-    warmup: NotRequired[int | float]
-    warmup_start_ratio: NotRequired[float | None]
-    cycles: NotRequired[int | None]
-    t_mult: NotRequired[int]
-    peak_decay: NotRequired[float]
+    lr_min: float
+    lr_min_ratio: float | None
+    warmup: int | float
+    warmup_start_ratio: float | None
+    cycles: int | None
+    t_mult: int
+    peak_decay: float
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+class GivenParameters(TypedDict, total=False):
+    """The same, where only two are needed, as `from_dict` takes them."""
+
+    lr_initial: Required[float]
+    t_max: Required[int]
+    lr_min: float
+    lr_min_ratio: float | None
+    warmup: int | float
+    warmup_start_ratio: float | None
+    cycles: int | None
+    t_mult: int
+    peak_decay: float
+
+
+# A default is part of saved states: another one needs another version of them.
+# An import pays for every method that `dataclass` writes: none here without a caller.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Parameters:
     """All parameters as a callback takes them: what only a trainer knows is None.
 
@@ -179,24 +196,28 @@ class Parameters:
 
     def __repr__(self) -> str:
         """Return the call that builds an equal object, defaults left out."""
-        return call_text(self, given(self))
+        return call_text(self, as_dict(self))
 
 
 def select(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the schedule among the arguments of a constructor."""
+    """Return the parameters of the schedule among the `locals()` of a constructor's first line."""
     return {name: arguments[name] for name in PARAMETERS}
 
 
-def given(parameters: Parameters) -> dict[str, Any]:
-    """Return the parameters that are not at their defaults."""
-    values = ((f.name, getattr(parameters, f.name), f.default) for f in fields(parameters))
-    return {name: value for name, value, default in values if value != default}
+def as_dict(parameters: Parameters) -> dict[str, Any]:
+    """Return the parameters by name, in the order of the constructor."""
+    return {field.name: getattr(parameters, field.name) for field in fields(parameters)}
+
+
+def non_defaults(instance: object, arguments: Mapping[str, Any]) -> list[str]:
+    """Return the arguments as in a call of the instance's class, defaults left out."""
+    known = signature(type(instance)).parameters
+    return [f"{k}={v!r}" for k, v in arguments.items() if k not in known or v != known[k].default]
 
 
 def call_text(instance: object, arguments: Mapping[str, Any]) -> str:
-    """Return the call of the instance's class with these arguments."""
-    shown = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-    return f"{type(instance).__name__}({shown})"
+    """Return the call that builds an equal instance, defaults left out."""
+    return f"{type(instance).__name__}({', '.join(non_defaults(instance, arguments))})"
 
 
 def floor_under(parameters: Parameters, peak: float, owner: str = "lr_initial") -> float:

@@ -6,6 +6,7 @@ import reprlib
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ MAX_POSITION = 2**63 - 1
 MAX_FLOAT = sys.float_info.max
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Range:
     """Finite numbers from low to high; an open end is not one of them."""
 
@@ -74,6 +75,16 @@ def as_number(name: str, value: Any) -> int | float:
     return int(number) if isinstance(number, int) else float(number)
 
 
+def as_position(e: Any, *, endless: bool) -> int | float:
+    """Return e as a plain int or float, else TypeError or ValueError."""
+    number = as_number("e", e)
+    if number != number:  # noqa: PLR0124 - math.isnan overflows on large ints
+        raise ValueError("e must be a position, got nan; give the finished epochs or updates")
+    if endless and number == inf:
+        raise ValueError("e must be finite with cycles=None, got inf; give a number of cycles")
+    return number
+
+
 def as_int(name: str, value: Any, low: int = 1, high: int = MAX_POSITION) -> int:
     """Return value as a plain int in [low, high], else TypeError or ValueError."""
     number = as_number(name, value)
@@ -113,10 +124,10 @@ def as_interval(value: Any) -> Interval:
     return "step" if value == "step" else "epoch"
 
 
-def as_indices(name: str, value: Any) -> list[int]:
-    """Return one index or several different ones as a list, else TypeError or ValueError."""
+def as_indices(name: str, value: Any) -> int | list[int]:
+    """Return one index or a list of different ones, else TypeError or ValueError."""
     if not isinstance(value, list | tuple):
-        return [as_int(name, value, 0)]
+        return as_int(name, value, 0)
     indices = [as_int(name, index, 0) for index in value]
     if not indices or len(set(indices)) < len(indices):
         raise ValueError(

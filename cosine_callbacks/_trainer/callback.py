@@ -1,68 +1,86 @@
-"""The Lightning callback without its base class, which each Lightning package has of its own."""
+"""The hooks of the Lightning callback; a public class combines them with its package's Callback."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.parameters import Parameters, call_text, given, select
+from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_indices, as_interval
-from cosine_callbacks._trainer.checkpoint import read_state
+from cosine_callbacks._trainer import checkpoint, start
 from cosine_callbacks._trainer.cli_types import (
-    Cycles,
+    CycleCount,
     FloorRate,
     FloorRatio,
-    Indices,
-    Length,
     LengthFactor,
+    OptimizerIndices,
     PeakDecay,
     PeakRate,
+    RunLength,
     StartRatio,
     Warmup,
 )
-from cosine_callbacks._trainer.run import Run, schedulers_of
+from cosine_callbacks._trainer.run_length import planned_length
+from cosine_callbacks._trainer.step_hooks import StepHooks
 
 if TYPE_CHECKING:
+    from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._trainer.param_groups import ParamGroups
 
 
-class TrainerCallback:
-    """The hooks of `CosineAnnealingCallback`; the Callback of a Lightning package is the next base.
+@dataclass
+class _Run:
+    """What belongs to one fit; until training starts `cycles` is None."""
 
-    What a hook needs of the fit lies in a `Run`, which each fit has of its own.
-    """
+    # The Trainer's, before StochasticWeightAveraging changes it.
+    max_epochs: int | None = None
+    # Updates done in earlier fits, by optimizer index, where they are counted here.
+    counts: dict[int, int] = field(default_factory=dict)
+    # Our state in the checkpoint that is resumed.
+    saved: dict[str, Any] = field(default_factory=dict)
+    # The rates that `configure_optimizers` gave each group, by optimizer index.
+    configured: dict[int, list[float]] = field(default_factory=dict)
+    cycles: Cycles | None = None
+    groups: list[ParamGroups] = field(default_factory=list)
+    # Manual optimization counts each optimizer's updates: there `global_step` is their sum.
+    counting: bool = False
+    finished_epochs: int = 0
+    hooks: StepHooks = field(default_factory=StepHooks)
+
+
+class TrainerCallback:
+    """The hooks of `CosineAnnealingCallback`. Everything that belongs to one fit is in `_run`."""
 
     def __init__(  # noqa: PLR0913 - the parameters of the schedule
         self,
         *,
-        t_max: Length | None = None,
+        t_max: RunLength | None = None,
         lr_min: FloorRate = 0.0,
         lr_initial: PeakRate | None = None,
         lr_min_ratio: FloorRatio | None = None,
         interval: Interval = "epoch",
         warmup: Warmup = 0,
         warmup_start_ratio: StartRatio | None = None,
-        cycles: Cycles | None = 1,
+        cycles: CycleCount | None = 1,
         t_mult: LengthFactor = 1,
         peak_decay: PeakDecay = 1.0,
-        optimizers: Indices | None = None,
+        optimizers: OptimizerIndices | None = None,
     ) -> None:
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
-        self._indices = None if optimizers is None else as_indices("optimizers", optimizers)
+        chosen = None if optimizers is None else as_indices("optimizers", optimizers)
+        self._indices = [chosen] if isinstance(chosen, int) else chosen
         # Constant, because Lightning reads it at every hook of every step.
         self._state_key = f"CosineAnnealingCallback{{'optimizers': {self._indices}}}"
         self._stage: str | None = None
-        self._run = Run(self._parameters, self._interval)
+        self._run = _Run()
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
-        arguments = given(self._parameters)
-        if self._interval != "epoch":
-            arguments["interval"] = self._interval
-        if self._indices is not None:
-            arguments["optimizers"] = self._indices
-        return call_text(self, arguments)
+        own = {"interval": self._interval, "optimizers": self._indices}
+        return call_text(self, as_dict(self._parameters) | own)
 
     @property
     def state_key(self) -> str:
@@ -71,73 +89,128 @@ class TrainerCallback:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""
-        return self._run.state()
+        run = self._run
+        if run.cycles is None:  # a Tuner saves and restores the state before training
+            return run.saved
+        curve = checkpoint.state_of(self._interval, self._parameters, run.cycles, run.groups)
+        return {**curve, "epochs": run.finished_epochs, "counted": run.counting}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state for `on_train_start`; `trainer.test` and the like have no use for it."""
         if self._stage == "fit" and state_dict != {}:
-            self._run.saved = read_state(state_dict)
+            self._run.saved = checkpoint.read_state(state_dict)
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin a new run; a second fit on the same Trainer goes on counting."""
         self._stage = stage
         if stage == "fit":
-            counts = self._run.counts() if trainer.global_step else {}
-            self._run = Run(self._parameters, self._interval, trainer.max_epochs, counts)
+            before = self._run
+            before.hooks.remove()
+            counts = before.counts
+            if before.cycles is not None:
+                counts = {each.index: each.count for each in before.groups if before.counting}
+            self._run = _Run(trainer.max_epochs, counts if trainer.global_step else {})
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse a conflict, and note the rates of `configure_optimizers`."""
         count = len(trainer.optimizers)
         indices = [*range(count)] if self._indices is None else self._indices
-        if max(indices, default=0) >= count:
+        if max(indices, default=-1) >= count:
             raise ValueError(
                 f"optimizers must be indices into the run's {count} optimizers, got "
                 f"{self._indices}; leave out those that do not exist"
             )
         for index in indices:
             self._refuse_rivals(trainer, index)
-        self._run.configure(trainer, indices)
+            self._run.configured[index] = start.configured_rates(trainer, index, self._parameters)
+
+    def _refuse_rivals(self, trainer: Any, index: int) -> None:
+        others = [callback for callback in _own_callbacks(trainer) if callback is not self]
+        rivals = [repr(other) for other in others if index in (other._indices or [index])]
+        rivals += [f"{name} from configure_optimizers" for name in _schedulers(trainer, index)]
+        if rivals:
+            raise ValueError(
+                f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
+                f"optimizer {index}; remove one of the two or give optimizers="
+            )
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Check what only the Trainer knows, then write the first rate."""
         for callback in _own_callbacks(trainer):  # refuse before any of them writes
-            callback._run.prepare(trainer)
-        self._run.start(trainer, self)
+            callback._prepare(trainer)
+        self._warn_of_changes(trainer)
+        for groups in self._run.groups:
+            groups.start(trainer.optimizers[groups.index].param_groups)
+        self._write(trainer, force=True)
         if self._run.counting:
-            for groups in self._run.optimizers:
+            for groups in self._run.groups:
                 updated = partial(self._count_update, trainer, groups)
                 self._run.hooks.attach(trainer.optimizers[groups.index], updated)
 
+    def _prepare(self, trainer: Any) -> None:
+        """Work out cycles, bases and counts; raise before anything is written."""
+        run, t_max = self._run, self._parameters.t_max
+        if run.cycles is not None:
+            return
+        planned = 0
+        if not isinstance(t_max, int):
+            planned = planned_length(trainer, t_max, run.max_epochs, self._interval)
+            planned = trainer.strategy.broadcast(planned)
+        cycles = lay_out(self._parameters, planned)
+        if trainer.ckpt_path is not None:
+            run.counts = checkpoint.saved_counts(run.saved)
+        run.groups = start.param_groups(
+            trainer, self._parameters, cycles, run.configured, run.saved, run.counts
+        )
+        manual = not trainer.lightning_module.automatic_optimization
+        run.counting = manual and self._interval == "step"
+        run.finished_epochs = run.saved.get("epochs", 0)
+        run.cycles = cycles
+
+    def _warn_of_changes(self, trainer: Any) -> None:
+        run = self._run
+        if run.counting:
+            start.warn_of_uncounted(trainer, run.configured, run.counts, self)
+        if run.saved and run.cycles is not None:
+            at = {"epoch": self._epoch(trainer), "step": trainer.global_step}
+            start.warn_of_changes(trainer, run.saved, self.state_dict(), run.cycles, at)
+
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
-        self._run.write(trainer, force=True)
+        self._write(trainer, force=True)
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Forget a `step` that was cut short."""
-        self._run.hooks.forget_cut_short()
+        self._run.hooks.reset()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""
         if self._run.counting and not self._run.hooks.covers(optimizer):
-            for groups in self._run.optimizers:
+            for groups in self._run.groups:
                 if trainer.optimizers[groups.index] is optimizer:
-                    self._run.write(trainer)
+                    self._write(trainer)
                     groups.count += 1
+
+    def _count_update(self, trainer: Any, groups: ParamGroups) -> None:
+        if self in trainer.callbacks:  # a Tuner temporarily replaces trainer.callbacks
+            groups.count += 1
+            self._write(trainer)
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write the rate of the next update."""
         if self._interval == "step":
-            self._run.write(trainer)
-        else:
-            self._run.note_batch(trainer, batch_idx)
+            self._write(trainer)
+        elif batch_idx + 1 >= trainer.num_training_batches:
+            # Lightning <= 2.4 re-enters an epoch when resumed from a checkpoint of its last batch.
+            self._run.finished_epochs = trainer.current_epoch + 1
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
-        self._run.write(trainer)
+        self._write(trainer)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""
@@ -147,21 +220,31 @@ class TrainerCallback:
         """Leave no hook behind."""
         self._run.hooks.remove()
 
-    def _refuse_rivals(self, trainer: Any, index: int) -> None:
-        others = [callback for callback in _own_callbacks(trainer) if callback is not self]
-        rivals = [repr(other) for other in others if index in (other._indices or [index])]
-        rivals += [f"{name} from configure_optimizers" for name in schedulers_of(trainer, index)]
-        if rivals:
-            raise ValueError(
-                f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
-                f"optimizer {index}; remove one of the two or give optimizers="
-            )
+    def _write(self, trainer: Any, *, force: bool = False) -> None:
+        """Write every rate whose position has moved, or with force all of them."""
+        position = self._epoch(trainer) if self._interval == "epoch" else trainer.global_step
+        for groups in self._run.groups:
+            at = groups.count if self._run.counting else position
+            # StochasticWeightAveraging adds a scheduler in mid-run, which then sets the rate.
+            if (force or at != groups.position) and not _schedulers(trainer, groups.index):
+                groups.write(trainer.optimizers[groups.index].param_groups, at)
 
-    def _count_update(self, trainer: Any, groups: ParamGroups) -> None:
-        if self in trainer.callbacks:  # a Tuner temporarily replaces trainer.callbacks
-            groups.count += 1
-            self._run.write(trainer)
+    def _epoch(self, trainer: Any) -> int:
+        # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
+        processed = trainer.fit_loop.epoch_progress.current.processed
+        return int(max(trainer.current_epoch, processed, self._run.finished_epochs))
 
 
 def _own_callbacks(trainer: Any) -> list[TrainerCallback]:
     return [callback for callback in trainer.callbacks if isinstance(callback, TrainerCallback)]
+
+
+def _schedulers(trainer: Any, index: int) -> list[str]:
+    """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
+    configs = trainer.lr_scheduler_configs
+    if not configs:
+        return []
+    optimizer = trainer.optimizers[index]
+    same = (optimizer, getattr(optimizer, "optimizer", optimizer))
+    schedulers = [config.scheduler for config in configs]
+    return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]

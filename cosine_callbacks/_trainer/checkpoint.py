@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import SAVED, Parameters
 from cosine_callbacks._schedule.validation import INTERVALS, as_int, short_repr
-from cosine_callbacks.formula import rate
+from cosine_callbacks.formula import rate_at
 
 if TYPE_CHECKING:
     from cosine_callbacks._schedule.cycles import Cycles
@@ -68,15 +68,16 @@ def read_state(state: Any) -> dict[str, Any]:
             f"the checkpoint's state for CosineAnnealingCallback must be of version {VERSION} or "
             f"older, got {version}; update cosine-callbacks to resume from it"
         )
-    complete: dict[str, Any] = {}
     with suppress(KeyError, TypeError, ValueError):
-        complete = _completed(state) if type(version) is int and _is_plain(state) else {}
-    if not complete:
-        raise ValueError(
-            "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
-            f"{short_repr(state)}; resume from another checkpoint"
-        )
-    return complete
+        if type(version) is int and _is_plain(state) and type(state["optimizers"]) is list:
+            optimizers = [{"count": 0, **each} for each in state["optimizers"]]
+            complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
+            if _is_sound(complete):
+                return complete
+    raise ValueError(
+        "the checkpoint's state for CosineAnnealingCallback must be one that it saved, got "
+        f"{short_repr(state)}; resume from another checkpoint"
+    )
 
 
 def _is_plain(value: Any) -> bool:
@@ -88,14 +89,8 @@ def _is_plain(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _completed(state: dict[str, Any]) -> dict[str, Any]:
-    """Return the state with its defaults, empty where a run cannot have reached its numbers."""
-    optimizers = [{"count": 0, **each} for each in state["optimizers"]]
-    complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
-    return complete if type(state["optimizers"]) is list and _is_sound(complete) else {}
-
-
 def _is_sound(state: dict[str, Any]) -> bool:
+    """Say whether each number of the state is one that a run can have reached."""
     _saved_cycles(state)
     lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
@@ -126,17 +121,7 @@ def saved_counts(state: dict[str, Any]) -> dict[int, int]:
     return {each["index"]: each["count"] for each in counted}
 
 
-def uncounted(indices: list[int], callback: object) -> str:
-    """Say that these optimizers' counts start at 0 in a run that has begun before, if any do."""
-    if not indices:
-        return ""
-    return (
-        f"the updates that optimizers {indices} have done were not counted in the checkpoint or "
-        f"the fit before: {callback!r} counts the updates from 0"
-    )
-
-
-def changes(
+def change_warning(
     old: dict[str, Any], new: dict[str, Any], cycles: Cycles, positions: dict[int, dict[str, int]]
 ) -> str:
     """Say what differs between two states, and for one param group the old and the new rate.
@@ -170,8 +155,8 @@ def changes(
     was, now, k = (changed or groups)[0]
     at = positions[now["index"]]
     old_at = was["count"] if old["counted"] else at[old["interval"]]
-    before = rate(old_cycles, was["floors"][k], was["bases"][k], old_at)
-    after = rate(cycles, now["floors"][k], now["bases"][k], at[new["interval"]])
+    before = rate_at(old_cycles, was["floors"][k], was["bases"][k], old_at)
+    after = rate_at(cycles, now["floors"][k], now["bases"][k], at[new["interval"]])
     return (
         f"the checkpoint has other parameters and the current ones are used: {', '.join(differs)}; "
         f"at this position the rate {_group_name(now, k)} is {after} instead of {before}"

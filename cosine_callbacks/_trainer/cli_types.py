@@ -46,23 +46,23 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     PeakRate: TypeAlias = float
-    Length: TypeAlias = int | float
+    RunLength: TypeAlias = int | float
     FloorRate: TypeAlias = float
     FloorRatio: TypeAlias = float
     Warmup: TypeAlias = int | float
     StartRatio: TypeAlias = float
-    Cycles: TypeAlias = int
+    CycleCount: TypeAlias = int
     LengthFactor: TypeAlias = int
     PeakDecay: TypeAlias = float
-    Indices: TypeAlias = int | list[int]
+    OptimizerIndices: TypeAlias = int | list[int]
 else:
     PeakRate = _argument_type("PeakRate", "lr_initial")
-    Length = _argument_type("Length", "t_max")
+    RunLength = _argument_type("RunLength", "t_max")
     FloorRate = _argument_type("FloorRate", "lr_min")
     FloorRatio = _argument_type("FloorRatio", "lr_min_ratio")
     Warmup = _argument_type("Warmup", "warmup")
     StartRatio = _argument_type("StartRatio", "warmup_start_ratio")
-    Cycles = _argument_type("Cycles", "cycles")
+    CycleCount = _argument_type("CycleCount", "cycles")
     LengthFactor = _argument_type("LengthFactor", "t_mult")
     PeakDecay = _argument_type("PeakDecay", "peak_decay")
-    Indices = _argument_type("Indices", "optimizers", as_indices)
+    OptimizerIndices = _argument_type("OptimizerIndices", "optimizers", as_indices)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cosine_callbacks._schedule.parameters import floor_under
 from cosine_callbacks._schedule.validation import NON_NEGATIVE, as_float
-from cosine_callbacks.formula import height, interpolate, peak_through
+from cosine_callbacks.formula import height_at, interpolate_all, peak_through
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ class ParamGroups:
         self._written: list[Any] = []
         self._versions: dict[int, int] = {}
 
-    def take_over(self, groups: list[dict[str, Any]]) -> None:
+    def start(self, groups: list[dict[str, Any]]) -> None:
         """Note the base in each group as torch's schedulers do; their present rates are ours."""
         self._written = [None] * len(groups)
         for k, (group, (_, base)) in enumerate(zip(groups, self.curves, strict=True)):
@@ -101,8 +101,8 @@ class ParamGroups:
             if group["lr"] is not written[k]:
                 self._adopt_changed(groups)
                 break
-        at_height, floor_scale = height(self._cycles, at)
-        new: list[Any] = interpolate(self.curves, at_height, floor_scale)
+        height, floor_scale = height_at(self._cycles, at)
+        new: list[Any] = interpolate_all(self.curves, height, floor_scale)
         for k in self._versions:
             new[k] = self._written[k].fill_(new[k])
             self._versions[k] = new[k]._version
@@ -136,8 +136,9 @@ class ParamGroups:
         where nothing has been written yet, the rate is the base.
         """
         rate = float(group["lr"])
-        at, floor_scale = height(self._cycles, self.position) if self.position >= 0 else (1.0, 1.0)
-        base = peak_through(self._parameters, rate, at, floor_scale) if rate else rate
+        begun = self.position >= 0
+        height, floor_scale = height_at(self._cycles, self.position) if begun else (1.0, 1.0)
+        base = peak_through(self._parameters, rate, height, floor_scale) if rate else rate
         base = base if base and math.isfinite(base) else rate
         if rate > 0 and base < self._parameters.lr_min:
             warnings.warn(

@@ -39,8 +39,8 @@ class StepHooks:
         """Say whether the updates of this optimizer are heard of."""
         return any(optimizer is hooked for hooked in self._hooked)
 
-    def forget_cut_short(self) -> None:
-        """Call where no step runs: one may have ended in an exception that the model caught."""
+    def reset(self) -> None:
+        """Clear the nesting counts where no step runs: one that raised has never finished."""
         self._running.clear()
 
     def remove(self) -> None:

@@ -24,6 +24,7 @@ assert_type(cosine_annealing(5, lr_initial=0.1, t_max=10), float)
 assert_type(cosine_annealing(np.int32(5), lr_initial=0.1, t_max=10), float)
 assert_type(schedule.t_max, int)
 assert_type(schedule.lr_min_ratio, float | None)
+assert_type(schedule.to_dict()["lr_min"], float)
 
 # One configuration serves every framework.
 parameters = schedule.to_dict()
@@ -43,7 +44,7 @@ CosineAnnealing(lr_initial=0.1)  # type: ignore[call-arg]
 CosineAnnealing(lr_initial=0.1, t_max=10, eta_min=0.0)  # type: ignore[call-arg]
 CosineAnnealing(lr_initial="0.1", t_max=10)  # type: ignore[arg-type]
 CosineAnnealing(lr_initial=0.1, t_max=10.5)  # type: ignore[arg-type]
-CosineAnnealing.from_dict({"lr_initial": 0.1})  # type: ignore[typeddict-item]
+CosineAnnealing.from_dict({"lr_initial": 0.1})  # type: ignore[arg-type]
 schedule("3")  # type: ignore[call-overload]
 schedule.t_max = 11  # type: ignore[misc]
 cosine_annealing(5, 0.1, 10)  # type: ignore[call-overload]

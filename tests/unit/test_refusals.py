@@ -258,8 +258,8 @@ def test_the_name_that_another_library_uses_is_explained(name, meant):
 
 
 def test_no_name_of_another_library_is_one_of_ours_or_has_two_meanings():
-    elsewhere = [name for parameter in PARAMETERS.values() for name in parameter.elsewhere]
-    assert len({*elsewhere, *PARAMETERS}) == len(elsewhere) + len(PARAMETERS)
+    aliases = [name for parameter in PARAMETERS.values() for name in parameter.aliases]
+    assert len({*aliases, *PARAMETERS}) == len(aliases) + len(PARAMETERS)
 
 
 anything = (
