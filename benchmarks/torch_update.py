@@ -42,7 +42,7 @@ def writing(groups: list[dict[str, Any]], parameters: Parameters) -> Callable[[i
     """Return what the callback calls to write the rates of a position."""
     rates = [float(group["lr"]) for group in groups]
     driven = ParamGroups(0, parameters, lay_out(parameters), rates)
-    driven.take_over(groups)
+    driven.start(groups)
     return partial(driven.write, groups)
 
 
