@@ -87,7 +87,7 @@ def test_the_saved_state(state, data):
         assert_refused(error, ["the checkpoint's state"])
         return
     cycles = checkpoint._saved_cycles(state)
-    sentence = checkpoint.changes(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
+    sentence = checkpoint.change_warning(damaged, state, cycles, {0: {"epoch": 5, "step": 5}})
     assert "nan" not in sentence
     assert "inf" not in sentence
     for each in damaged["optimizers"]:

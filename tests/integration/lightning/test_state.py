@@ -94,7 +94,7 @@ def test_the_types_of_the_arguments_know_their_values():
     assert isinstance([0, 1], types["optimizers"])
     assert not isinstance("step", types["warmup"])
     signature = str(inspect.signature(CosineAnnealingCallback))
-    assert "t_max: 'Length | None' = None" in signature
+    assert "t_max: 'RunLength | None' = None" in signature
 
 
 def test_repr_builds_an_equal_callback():
