@@ -58,7 +58,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         steps_per_epoch: Batches per epoch as `fit` counts them, whatever the accumulation, int in
             [1, 2**31 - 1]: t_max and warmup then count epochs. None: they count updates.
         gradient_accumulation_steps: Batches per update, int in [1, 2**31 - 1]; must equal the
-            optimizer's, for Keras gives a schedule the number of batches. Not used with
+            optimizer's, because Keras passes it the number of batches. Not used with
             steps_per_epoch.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle
             in (0, 1), rounded to the nearest unit. At least one unit is left for the cosine.
@@ -185,7 +185,7 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
         interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
             weights: with gradient accumulation over n batches, n batches.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
-            (0, 1), rounded to whole units: 0.05 of 10 is none. At least one unit is left for the
+            (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
         warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
             None is 1 / (warmup + 1).

@@ -30,11 +30,11 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
             `interval`, a fraction of the planned run in (0, 1], or None for the whole of it. With
             several cycles the length of the first, or with None the cycles fill the run.
         lr_min: The floor as a rate, >= 0 and at most each group's own rate.
-        lr_initial: Peak rate of every group, > 0; None takes each group's own, where 0 stays 0.
+        lr_initial: Peak rate of every group, > 0; None takes each group's own (0 stays 0).
         lr_min_ratio: The floor as a fraction of each group's peak, in [0, 1]; instead of lr_min.
         interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
-            (0, 1), rounded to whole units: 0.05 of 10 is none.
+            (0, 1), rounded to whole units (0.05 of 10 is 0).
         warmup_start_ratio: Rate at e=0 as a fraction of the peak, in [0, 1]; None is
             1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), >= 1; None restarts for ever.

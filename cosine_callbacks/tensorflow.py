@@ -32,7 +32,7 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
             weights: with gradient accumulation over n batches, n batches.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
-            (0, 1), rounded to whole units: 0.05 of 10 is none. At least one unit is left for the
+            (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
         warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
             None is 1 / (warmup + 1).

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def run(arguments: list[str] | None) -> tuple[int, Iterable[str]]:
+def execute(arguments: list[str] | None) -> tuple[int, Iterable[str]]:
     """Return the exit status, which is 1 for a log that is not as planned, and the lines to print.
 
     What the lines need that is missing may be raised by their first one.
@@ -35,7 +35,7 @@ def run(arguments: list[str] | None) -> tuple[int, Iterable[str]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; what is wrong with its input is one line and exit status 2."""
     try:
-        status, lines = run(arguments)
+        status, lines = execute(arguments)
         try:
             for line in lines:
                 print(line)  # noqa: T201 - what the command is for

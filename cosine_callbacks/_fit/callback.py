@@ -1,4 +1,4 @@
-"""The fit callback without its base class, which Keras 3 and tf_keras have of their own."""
+"""The hooks of the fit callback; a public class combines them with Keras' or tf_keras' Callback."""
 # ruff: noqa: ARG002 - Keras passes more to the hooks than they need
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cosine_callbacks._fit.optimizers import (
     unscaled,
     value_of,
 )
-from cosine_callbacks._fit.run import OptimizerCurve, Run, floor_and_peak
+from cosine_callbacks._fit.run import FitRun, OptimizerCurve, floor_and_peak
 from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_interval
@@ -31,18 +31,13 @@ def is_legacy(kind: type) -> bool:
 
 
 class FitCallback:
-    """The hooks of `CosineAnnealingCallback`; a Keras-style Callback is the next base.
-
-    What a hook needs of the fit lies in a `Run`, which each fit has of its own.
-    """
+    """The hooks of `CosineAnnealingCallback`. Everything that belongs to one fit is in `_run`."""
 
     # Keras may call the batch hooks asynchronously: batch ends only count, under a lock.
     async_safe = True
     # Saves legacy tf_keras the conversion of the logs of every batch.
     _supports_tf_logs = True
     _log_keys: tuple[str, ...] = ("learning_rate",)
-
-    _run: Run
 
     def __init__(  # noqa: PLR0913 - the parameters of the schedule
         self,
@@ -62,6 +57,7 @@ class FitCallback:
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
         self._before: list[Snapshot] = []
+        self._run = FitRun([], 1)
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
@@ -109,7 +105,7 @@ class FitCallback:
             register(optimizer, self)
         # tf_keras keeps this number in a private variable.
         at_once = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
-        self._run = Run(curves, int(value_of(at_once)))
+        self._run = FitRun(curves, int(value_of(at_once)))
         if self._interval == "step" and self._run.batches_at_once > 1:
             warnings.warn(
                 f"interval='step' sets one rate per execution, got steps_per_execution="

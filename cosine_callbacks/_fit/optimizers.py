@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class Record:
     """What is known of an optimizer: who drives it, its base rate, the rates last written.
 
-    Two rates: on JAX the last write is undone where its batch fails or does not exist. The
-    callback is a weak reference, or it and the optimizer would keep each other alive.
+    Two rates, because on JAX the last write is undone if its batch fails or does not exist. A weak
+    reference: a strong one would keep callback and optimizer alive together.
     """
 
     base: float | None = None

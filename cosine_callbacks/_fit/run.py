@@ -40,8 +40,8 @@ class OptimizerCurve(NamedTuple):
 
 
 @dataclass
-class Run:
-    """One fit.
+class FitRun:
+    """What belongs to one fit.
 
     Attributes:
         curves: Of each optimizer.
@@ -51,7 +51,7 @@ class Run:
         written: The rates written last in the epoch.
         begun: Whether an epoch has begun.
         warned: Whether another writer has been named.
-        checked: Whether in this epoch nobody can have written after us any more.
+        checked: Whether this epoch's rate was compared with what was written.
     """
 
     curves: list[OptimizerCurve]
@@ -70,7 +70,7 @@ class Run:
 
 
 def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> tuple[float, float]:
-    """Return the two for this optimizer; write nothing.
+    """Return floor and peak of this optimizer; write nothing.
 
     Raises:
         ValueError: It has no rate that can be set, or one that is no peak for these parameters.
@@ -92,7 +92,7 @@ def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> 
         if before.base is None and before.trained:
             warnings.warn(
                 f"{name} has been trained before and its present rate {base} is taken for the "
-                "peak of the curve; give lr_initial= if that rate had been annealed",
+                "peak of the curve; give lr_initial= if that rate is already annealed",
                 stacklevel=2,
             )
     as_float("lr_initial", base, FLOAT32_POSITIVE)

@@ -78,11 +78,11 @@ def lay_out(parameters: Parameters, planned: int = 0, last: int = MAX_POSITION) 
             f"t_max must be given where the planned run is longer than {last}, got "
             f"{short_repr(planned)} units; give t_max="
         )
-    t_max, count = parameters.t_max, parameters.cycles
-    if t_max is None and count is not None:
+    count = parameters.cycles
+    if parameters.t_max is None and count is not None:
         ends = _filled(planned, count, parameters.t_mult)
     else:
-        ends = _repeated(_first_end(t_max, planned), count, parameters.t_mult, last)
+        ends = _repeated(_first_end(parameters.t_max, planned), count, parameters.t_mult, last)
     warmup = parameters.warmup
     if isinstance(warmup, float):
         warmup = round(warmup * ends[0])

@@ -12,7 +12,7 @@ _T = TypeVar("_T")
 
 
 def explain_unknown_arguments(public: type[_T]) -> type[_T]:
-    """Let the constructor of a public class say what it calls an argument of another library.
+    """Let a constructor name its class, and the parameter that another library's keyword means.
 
     Python's own error names a private base class, and not what to write instead.
     """

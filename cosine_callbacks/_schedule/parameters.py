@@ -144,7 +144,7 @@ class GivenParameters(TypedDict, total=False):
 # An import pays for every method that `dataclass` writes: none here without a caller.
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Parameters:
-    """All parameters as a callback takes them: what only a trainer knows is None.
+    """All parameters as a callback takes them; None means: take it from the trainer.
 
     `lr_initial=None` is each param group's own rate, `t_max=None` the whole planned run and a float
     in (0, 1] that fraction of it. `CosineAnnealing` documents the others.
@@ -190,7 +190,7 @@ class Parameters:
             lay_out(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Unpickle; other versions may have pickled fewer parameters, or more than them."""
+        """Unpickle from any version: missing parameters get defaults, other entries are dropped."""
         for field in fields(self):
             object.__setattr__(self, field.name, state.get(field.name, field.default))
 

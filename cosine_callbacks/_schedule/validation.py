@@ -1,4 +1,4 @@
-"""What an argument may be, and the one sentence that refuses anything else."""
+"""Checks of arguments: each returns a plain value, or refuses it in one sentence."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def as_indices(name: str, value: Any) -> int | list[int]:
 
 
 def parse_argument(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
-    """Return value as the check wants it, be it a number or the text of one.
+    """Check a value of a command line or of YAML, where a number may be a text.
 
     Raises:
         TypeError: It is no number.

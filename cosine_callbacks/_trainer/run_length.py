@@ -58,7 +58,7 @@ def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: s
 
     Args:
         trainer: The Trainer, in `on_train_start`: only then does it know the number of batches.
-        t_max: The callback's, None or a part, for the message.
+        t_max: The callback's, None or a fraction, for the message.
         max_epochs: The Trainer's, as it was before any callback changed it.
         interval: "epoch" or "step".
 

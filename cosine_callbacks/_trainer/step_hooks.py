@@ -1,4 +1,4 @@
-"""Hear of every update of a torch optimizer, once each."""
+"""Call back once per update of a torch optimizer."""
 
 from __future__ import annotations
 
