@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Any, Self, cast, overload
 
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
 from cosine_callbacks._schedule.keywords import explain_unknown_arguments
-from cosine_callbacks._schedule.parameters import Parameters, as_dict, floor_under
+from cosine_callbacks._schedule.parameters import (
+    GivenParameters,
+    Parameters,
+    ParametersDict,
+    as_dict,
+    floor_under,
+)
 from cosine_callbacks._schedule.validation import as_int, as_number, as_position
 
 if TYPE_CHECKING:
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy import float64, floating, integer  # noqa: TID251 - for type checkers only
     from numpy.typing import NDArray  # noqa: TID251 - likewise
-
-    from cosine_callbacks._schedule.parameters import GivenParameters, ParametersDict
 
     Number = float | integer[Any] | floating[Any]
 
@@ -119,7 +123,7 @@ class CosineAnnealing(Parameters):
     t_max: int = field()
 
     def __post_init__(self) -> None:
-        """Check the arguments; without a trainer, None is no peak and only an int a length."""
+        """Check the arguments: lr_initial is required, and t_max must be an int."""
         as_number("lr_initial", self.lr_initial)
         object.__setattr__(self, "t_max", as_int("t_max", self.t_max))
         super().__post_init__()
@@ -143,16 +147,12 @@ class CosineAnnealing(Parameters):
         if type(e) is not int:  # fast path: a plain int needs no validation
             np = sys.modules.get("numpy")
             if np is not None and isinstance(e, np.ndarray) and e.ndim:
-                return self._rates(np.asarray(e), np)
+                from cosine_callbacks._schedule import arrays  # noqa: PLC0415 - for arrays only
+
+                e = arrays.positions(np.asarray(e), np, endless=self.cycles is None)
+                return arrays.rates(cycles, floor, self.lr_initial, e, np)
             e = as_position(e, endless=self.cycles is None)
         return rate_at(cycles, floor, self.lr_initial, e)
-
-    def _rates(self, e: Any, np: Any) -> Any:
-        from cosine_callbacks._schedule import arrays  # noqa: PLC0415 - numbers need none of it
-
-        e = arrays.positions(e, np, endless=self.cycles is None)
-        floor, cycles = _floor_and_cycles(self)
-        return arrays.rates(cycles, floor, self.lr_initial, e, np)
 
     @overload
     def factor(self, e: Number) -> float: ...
@@ -170,7 +170,7 @@ class CosineAnnealing(Parameters):
         """
         return self(e) / self.lr_initial
 
-    def plot(self, ax: Axes | None = None, until: int | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, until: int | None = None) -> Axes:
         """Draw the rate over its positions with matplotlib, and return the Axes.
 
         Args:

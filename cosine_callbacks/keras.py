@@ -92,7 +92,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         lr_min_ratio: float | None = None,
         steps_per_epoch: int | None = None,
         gradient_accumulation_steps: int = 1,
-        warmup: float = 0,
+        warmup: int | float = 0,
         warmup_start_ratio: float | None = None,
         cycles: int | None = 1,
         t_mult: int = 1,

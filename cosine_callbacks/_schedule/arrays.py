@@ -46,7 +46,7 @@ class Ops:
 
 
 def heights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
-    """Return what `formula.height` returns, for each position of e."""
+    """Return what `formula.height_at` returns, for each position of e."""
     first, end, warmup, ends = cycles.first, cycles.end, cycles.warmup, cycles.ends
     e = ops.clip(e, end)
     i, left, span = 0, end - e, cycles.first_span

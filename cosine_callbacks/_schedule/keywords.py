@@ -27,7 +27,7 @@ def explain_unknown_arguments(public: type[_T]) -> type[_T]:
             raise TypeError(f"{name}() takes its arguments by name, got {short_repr(args[0])}")
         unknown = next((each for each in kwargs if each not in known), None)
         if unknown is not None:
-            meant = [ours for ours, about in PARAMETERS.items() if unknown in about.aliases]
+            meant = [ours for ours, about in PARAMETERS.items() if unknown in about.aliases.split()]
             hint = f"; {unknown} is {meant[0]} here" if meant else ""
             raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}{hint}")
         init(self, **kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, NamedTuple, Required, TypedDict
@@ -38,7 +38,7 @@ class Parameter(NamedTuple):
     help: str
     optional: bool = False
     saved: bool = False
-    aliases: tuple[str, ...] = ()
+    aliases: str = ""
 
 
 PARAMETERS = {
@@ -47,66 +47,60 @@ PARAMETERS = {
         "peak rate, > 0; by default the lr of the config's optimizer, or the lr or learning_rate "
         "of its model where it has no optimizer",
         optional=True,
-        aliases=(
-            *("lr", "learning_rate", "base_lr", "max_lr", "lr_max", "initial_lr", "peak_lr"),
-            *("initial_learning_rate", "warmup_target", "init_value", "peak_value"),
-        ),
+        aliases="lr learning_rate base_lr max_lr lr_max initial_lr peak_lr initial_learning_rate "
+        "warmup_target peak_value",
     ),
     "t_max": Parameter(
         partial(as_int_or_fraction, low=1, fractions=UNIT_WITHOUT_0),
         "position at which the floor is reached, warmup included: an int, or with a config a "
         "fraction of the planned run in (0, 1], or null for the whole of it",
         optional=True,
-        aliases=(
-            *("T_max", "T_0", "t_initial", "decay_steps", "first_decay_steps", "total_steps"),
-            *("max_steps", "max_epochs", "num_training_steps", "max_iters"),
-        ),
+        aliases="T_max T_0 t_initial decay_steps first_decay_steps total_steps max_steps "
+        "max_epochs num_training_steps max_iters",
     ),
     "lr_min": Parameter(
         partial(as_float, within=NON_NEGATIVE),
         "floor as a rate, at most lr_initial (default: 0)",
-        aliases=("eta_min", "min_lr", "end_lr", "lr_end", "end_value", "minimum_lr"),
+        aliases="eta_min min_lr end_lr lr_end end_value minimum_lr",
     ),
     "lr_min_ratio": Parameter(
         partial(as_float, within=UNIT),
         "floor as a fraction of lr_initial, in [0, 1]; instead of --lr_min",
         optional=True,
-        aliases=("alpha", "min_lr_rate", "min_lr_ratio", "eta_min_ratio", "alpha_f"),
+        aliases="alpha min_lr_rate min_lr_ratio eta_min_ratio alpha_f",
     ),
     "warmup": Parameter(
         partial(as_int_or_fraction, low=0, fractions=UNIT_WITHOUT_1),
         "linear warmup: an int, or a fraction of the first cycle in (0, 1) (default: 0)",
         saved=True,
-        aliases=(
-            *("warmup_steps", "warmup_epochs", "warmup_t", "warmup_iters", "warmup_ratio"),
-            *("num_warmup_steps", "t_warmup"),
-        ),
+        aliases="warmup_steps warmup_epochs warmup_t warmup_iters warmup_ratio num_warmup_steps "
+        "t_warmup",
     ),
     "warmup_start_ratio": Parameter(
         partial(as_float, within=UNIT),
         "first rate as a fraction of lr_initial (default: 1 / (warmup + 1))",
         optional=True,
         saved=True,
-        aliases=("start_factor",),
+        aliases="start_factor",
     ),
     "cycles": Parameter(
         as_int,
         "number of cosine cycles; null restarts for ever (default: 1)",
         optional=True,
         saved=True,
-        aliases=("num_cycles", "cycle_limit", "n_cycles"),
+        aliases="cycle_limit n_cycles",
     ),
     "t_mult": Parameter(
         as_int,
         "each cycle is this many times as long as the one before (default: 1)",
         saved=True,
-        aliases=("T_mult", "t_mul", "cycle_mul", "cycle_mult"),
+        aliases="T_mult t_mul cycle_mul cycle_mult",
     ),
     "peak_decay": Parameter(
         partial(as_float, within=UNIT_WITHOUT_0),
         "height of each cycle as a fraction of that of the one before, in (0, 1] (default: 1)",
         saved=True,
-        aliases=("m_mul", "gamma", "cycle_decay"),
+        aliases="m_mul cycle_decay",
     ),
 }
 SAVED = [name for name, parameter in PARAMETERS.items() if parameter.saved]
@@ -140,8 +134,8 @@ class GivenParameters(TypedDict, total=False):
     peak_decay: float
 
 
-# A default is part of saved states: another one needs another version of them.
-# An import pays for every method that `dataclass` writes: none here without a caller.
+# Defaults are part of the format of checkpoints: changing one needs a new VERSION there.
+# Each method that `dataclass` writes costs import time: write only what is used.
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Parameters:
     """All parameters as a callback takes them; None means: take it from the trainer.
@@ -192,7 +186,9 @@ class Parameters:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Unpickle from any version: missing parameters get defaults, other entries are dropped."""
         for field in fields(self):
-            object.__setattr__(self, field.name, state.get(field.name, field.default))
+            required = field.default is MISSING
+            value = state[field.name] if required else state.get(field.name, field.default)
+            object.__setattr__(self, field.name, value)
 
     def __repr__(self) -> str:
         """Return the call that builds an equal object, defaults left out."""
@@ -200,7 +196,7 @@ class Parameters:
 
 
 def select(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the schedule among the `locals()` of a constructor's first line."""
+    """Return the parameters among a constructor's `locals()`, before it binds any other."""
     return {name: arguments[name] for name in PARAMETERS}
 
 
@@ -230,7 +226,7 @@ def floor_under(parameters: Parameters, peak: float, owner: str = "lr_initial") 
     floor = parameters.lr_min if ratio is None else ratio * peak
     if floor > peak:
         raise ValueError(
-            f"lr_min must not lie above {owner}, got lr_min={floor} with {owner}={peak}; lower "
-            "lr_min or give the floor as lr_min_ratio="
+            f"lr_min must be <= {owner} ({peak}), got {floor}; lower lr_min or give the floor as "
+            "lr_min_ratio="
         )
     return floor

@@ -89,7 +89,7 @@ def as_int(name: str, value: Any, low: int = 1, high: int = MAX_POSITION) -> int
     """Return value as a plain int in [low, high], else TypeError or ValueError."""
     number = as_number(name, value)
     if isinstance(number, float) or not low <= number <= high:
-        limits = f">= {low}" if number <= high else f"in [{low}, {high}]"
+        limits = f"in [{low}, {high}]" if number > high else f">= {low}"
         raise ValueError(f"{name} must be an int {limits}, got {short_repr(value)}")
     return number
 

@@ -126,7 +126,7 @@ class TrainerCallback:
 
     def _refuse_rivals(self, trainer: Any, index: int) -> None:
         others = [callback for callback in _own_callbacks(trainer) if callback is not self]
-        rivals = [repr(other) for other in others if index in (other._indices or [index])]
+        rivals = [repr(each) for each in others if each._indices is None or index in each._indices]
         rivals += [f"{name} from configure_optimizers" for name in _schedulers(trainer, index)]
         if rivals:
             raise ValueError(
@@ -159,7 +159,7 @@ class TrainerCallback:
         cycles = lay_out(self._parameters, planned)
         if trainer.ckpt_path is not None:
             run.counts = checkpoint.saved_counts(run.saved)
-        run.groups = start.param_groups(
+        run.groups = start.restore_groups(
             trainer, self._parameters, cycles, run.configured, run.saved, run.counts
         )
         manual = not trainer.lightning_module.automatic_optimization

@@ -91,7 +91,7 @@ def _is_plain(value: Any) -> bool:
 
 def _is_sound(state: dict[str, Any]) -> bool:
     """Say whether each number of the state is one that a run can have reached."""
-    _saved_cycles(state)
+    _saved_cycles(state)  # raises where the parameters contradict each other
     lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
     for count in (*lengths, *counts):

@@ -37,7 +37,7 @@ def group_floors(
     floors = []
     for k, (base, was) in enumerate(zip_longest(bases, saved[: len(bases)])):
         as_float(_rate_name(k, index), base, NON_NEGATIVE)
-        # Equal in the checkpoint: `_adopt` held the group at a rate below the floor.
+        # base == saved floor: `_adopt` held this group below lr_min.
         floors.append(base if base == was else _floor(parameters, base, k, index))
     return floors
 
@@ -146,7 +146,8 @@ class ParamGroups:
                 f"lr_min={self._parameters.lr_min} and is held there; give lr_min_ratio= instead",
                 stacklevel=2,
             )
-            floor = base = rate if floor_scale else base
+            base = rate if floor_scale else base
+            floor = base
         else:
             floor = _floor(self._parameters, base, k, self.index)
         self.curves[k] = floor, base
@@ -154,7 +155,7 @@ class ParamGroups:
         self._note(k, group)
 
     def _note(self, k: int, group: dict[str, Any]) -> None:
-        """Take the group's rate for one that was written here; a tensor is cloned first."""
+        """Record the group's rate as one that was written here; clone a tensor first."""
         self._versions.pop(k, None)
         if isinstance(group["lr"], Tensor):
             # One tensor is often shared by all groups and the caller.

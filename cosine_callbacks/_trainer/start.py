@@ -24,7 +24,7 @@ def configured_rates(trainer: Any, index: int, parameters: Parameters) -> list[f
     return rates
 
 
-def param_groups(  # noqa: PLR0913, PLR0917 - all that a resumed run depends on
+def restore_groups(  # noqa: PLR0913, PLR0917 - all that a resumed run depends on
     trainer: Any,
     parameters: Parameters,
     cycles: Cycles,

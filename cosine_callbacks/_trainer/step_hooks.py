@@ -36,7 +36,7 @@ class StepHooks:
         self._handles.append(optimizer.register_step_post_hook(after))
 
     def covers(self, optimizer: Any) -> bool:
-        """Say whether the updates of this optimizer are heard of."""
+        """Return whether hooks are attached to this optimizer."""
         return any(optimizer is hooked for hooked in self._hooked)
 
     def reset(self) -> None:

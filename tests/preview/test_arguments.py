@@ -36,8 +36,7 @@ def test_help_names_the_commands(command):
 
 GOOD = "preview --lr_initial 0.1 --t_max 10"
 FLOOR_ABOVE_PEAK = (
-    "lr_min must not lie above lr_initial, got lr_min=0.2 with lr_initial=0.1; lower lr_min or "
-    "give the floor as lr_min_ratio="
+    "lr_min must be <= lr_initial (0.1), got 0.2; lower lr_min or give the floor as lr_min_ratio="
 )
 NO_LR_INITIAL = (
     "lr_initial must be given where no config tells the optimizer's lr, got none; give --lr_initial"

@@ -32,7 +32,7 @@ def test_the_curve_and_a_little_more():
 
 def test_into_given_axes():
     axes = mpl.figure.Figure().subplots(2)
-    assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(axes[1]) is axes[1]
+    assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes[1]) is axes[1]
     assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes[1], until=5) is axes[1]
     assert [max(line.get_xdata()) for line in axes[1].lines] == [11, 5]
     assert not axes[0].lines
@@ -85,7 +85,7 @@ def test_the_ticks_are_round(until):
 def test_given_axes_keep_their_ticks():
     axes = mpl.figure.Figure().subplots()
     axes.set_xticks([0, 2.5, 7])
-    CosineAnnealing(lr_initial=0.1, t_max=10).plot(axes, until=8)
+    CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes, until=8)
     assert [*axes.get_xticks()] == [0, 2.5, 7]
 
 

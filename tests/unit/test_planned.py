@@ -150,5 +150,8 @@ def test_what_only_a_trainer_knows_may_be_left_out():
 def test_the_floor_of_each_group():
     assert floor_under(Parameters(lr_min_ratio=0.25), 0.5) == 0.125
     assert floor_under(Parameters(lr_min=1e-3), 1e-3) == 1e-3
-    with pytest.raises(ValueError, match=r"^lr_min .* above the rate of group 1, got lr_min=0.001"):
+    sentence = (
+        r"^lr_min must be <= the rate of group 1 \(0\.0001\), got 0\.001; lower lr_min or give"
+    )
+    with pytest.raises(ValueError, match=sentence):
         floor_under(Parameters(lr_min=1e-3), 1e-4, "the rate of group 1")

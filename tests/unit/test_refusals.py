@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing, cosine_annealing
 from cosine_callbacks._schedule.cycles import lay_out
-from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters
+from cosine_callbacks._schedule.parameters import (
+    PARAMETERS,
+    GivenParameters,
+    Parameters,
+    ParametersDict,
+)
 
 from .inputs import lowest_rate
 
@@ -248,7 +253,7 @@ def test_arguments_are_taken_by_name_only():
         "warmup_steps": "warmup",
         "initial_learning_rate": "lr_initial",
         "T_mult": "t_mult",
-        "num_cycles": "cycles",
+        "cycle_limit": "cycles",
     }.items(),
 )
 def test_the_name_that_another_library_uses_is_explained(name, meant):
@@ -257,8 +262,13 @@ def test_the_name_that_another_library_uses_is_explained(name, meant):
         CosineAnnealing(lr_initial=0.1, t_max=10, **{name: 1})
 
 
+def test_the_typed_dicts_have_all_parameters():
+    for typed in (GivenParameters, ParametersDict):
+        assert [*typed.__annotations__] == [*PARAMETERS]
+
+
 def test_no_name_of_another_library_is_one_of_ours_or_has_two_meanings():
-    aliases = [name for parameter in PARAMETERS.values() for name in parameter.aliases]
+    aliases = [name for parameter in PARAMETERS.values() for name in parameter.aliases.split()]
     assert len({*aliases, *PARAMETERS}) == len(aliases) + len(PARAMETERS)
 
 

@@ -154,6 +154,12 @@ def test_factor(e, factor):
     )
 
 
+def test_nothing_but_the_documented_names_is_public():
+    public = {name for name in dir(CosineAnnealing(**FULL)) if not name.startswith("_")}
+    assert public == {*FULL, "factor", "plot", "to_dict", "from_dict"}
+    assert CosineAnnealing.__module__ == "cosine_callbacks"
+
+
 def test_peak_and_length_must_be_given():
     signature = inspect.signature(CosineAnnealing)
     needed = [name for name, p in signature.parameters.items() if p.default is p.empty]

@@ -208,7 +208,7 @@ def test_an_optimizer_without_a_settable_rate_is_refused(rate):
 
 def test_a_floor_above_the_rate_is_refused():
     model = sgd()
-    named = r"^lr_min must not lie above the rate of (?i:sgd)\w*, got lr_min=0\.5 with"
+    named = r"^lr_min must be <= the rate of (?i:sgd)\w* \(0\.1\), got 0\.5; lower lr_min or"
     with pytest.raises(ValueError, match=named):
         fit(model, CosineAnnealingCallback(t_max=10, lr_min=0.5))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))

@@ -53,7 +53,7 @@ def test_bad_arguments_are_refused_when_built(name, value, error):
     ("options", "named"),
     [
         ({"lr_min": 0.1, "lr_min_ratio": 0.1}, "lr_min and lr_min_ratio"),
-        ({"lr_min": 0.5, "lr_initial": 0.1}, "lr_min must not lie above lr_initial"),
+        ({"lr_min": 0.5, "lr_initial": 0.1}, "lr_min must be <= lr_initial"),
         ({"t_max": 5, "warmup": 5}, "warmup must leave"),
     ],
     ids=["two-floors", "floor-above", "warmup-too-long"],
@@ -113,6 +113,11 @@ def test_the_callback_is_an_ordinary_callback():
     assert isinstance(callback, pl.Callback)
     assert repr(copy.deepcopy(callback)) == repr(pickle.loads(pickle.dumps(callback)))  # noqa: S301
     assert "SGDR" in CosineAnnealingCallback.__doc__
+
+
+def test_the_callback_has_no_public_names_of_its_own():
+    own = {*dir(CosineAnnealingCallback)} - {*dir(pl.Callback)}
+    assert all(name.startswith("_") for name in own)
 
 
 def test_the_state_key_names_no_hyperparameter():
@@ -205,7 +210,7 @@ def test_a_foreign_state_is_refused_in_one_sentence(tmp_path, changes):
     assert model.used == []
 
 
-def test_a_key_that_an_older_state_lacks_means_what_it_meant_then(tmp_path, recwarn):
+def test_missing_keys_of_an_older_state_get_their_defaults(tmp_path, recwarn):
     needed = {"interval", "t_max", "optimizers"}
     straight = Model()
     fit(straight, CosineAnnealingCallback(t_max=10, interval="step"), max_steps=10)

@@ -156,7 +156,7 @@ def test_an_optimizer_without_a_settable_rate_is_refused(kind, rate, scaled):
 @optimizers
 def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
     model = compiled(kind(0.1))
-    with pytest.raises(ValueError, match=r"^lr_min must not lie above the rate of (sgd|SGD)"):
+    with pytest.raises(ValueError, match=r"^lr_min must be <= the rate of (sgd|SGD)"):
         fit(model, per_step(lr_min=0.5))
     assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
     sentence = (

@@ -23,6 +23,13 @@ def test_both_callbacks_share_the_base_of_an_optimizer():
     assert weight_of(model) == pytest.approx(-1.1, rel=6e-7)
 
 
+def test_both_callbacks_document_the_same_arguments():
+    adapters = (cosine_callbacks.keras, cosine_callbacks.tensorflow)
+    first, second = (adapter.CosineAnnealingCallback.__doc__ for adapter in adapters)
+    arguments = first.partition("    Args:")[2].partition("    Examples:")[0]
+    assert arguments == second.partition("    Args:")[2].partition("    Examples:")[0] != ""
+
+
 def test_the_schedule_in_a_custom_training_loop():
     weight, traces = tf.Variable(0.0), []
     optimizer = keras.optimizers.SGD(CosineAnnealingSchedule(lr_initial=0.1, t_max=10))

@@ -68,3 +68,10 @@ def test_the_classes_differ_and_share_the_logic():
     assert issubclass(other, second.Callback)
     assert not issubclass(one, second.Callback)
     assert one().state_key == other().state_key
+
+
+def test_the_two_callbacks_have_the_same_documentation():
+    first, second = (adapter.CosineAnnealingCallback for _, adapter in PACKAGES.values())
+    assert first.__doc__.replace("cosine_callbacks.lightning", "") == second.__doc__.replace(
+        "cosine_callbacks.pytorch_lightning", ""
+    )
