@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from cosine_callbacks._fit.callback import FitCallback
@@ -124,6 +124,10 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     def __repr__(self) -> str:
         """Return the call that builds an equal schedule, defaults left out."""
         return call_text(self, self.get_config())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the arguments alone, so that a later version can unpickle them."""
+        return partial(type(self), **self.get_config()), ()
 
     def __call__(self, step: Any = None) -> Any:
         """Return the rate at this step.

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 FLAGS = {
     **{name: parameter.help for name, parameter in PARAMETERS.items()},
-    "interval": "what t_max and warmup count: epoch, or step for optimizer updates "
-    "(default: epoch)",
+    "interval": "the unit of all lengths: epoch, or step for optimizer updates (default: epoch)",
     "steps_per_epoch": "batches per epoch and process, which no config tells",
 }
 

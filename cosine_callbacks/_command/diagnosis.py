@@ -77,7 +77,7 @@ def _ends() -> Iterator[tuple[str, Callable[[Plan], Callable[[int], float]]]]:
 def _climbing(plan: Plan) -> Callable[[int], float]:
     ends = plan.cycles.ends
     end = ends[-1]
-    span = end - (plan.cycles.warmup if len(ends) == 1 else ends[-2])
+    span = end - (plan.cycles.cosine_start if len(ends) == 1 else ends[-2])
 
     def rate(e: int) -> float:
         if e <= end:

@@ -53,10 +53,14 @@ def rows(plan: Plan, most: int) -> list[Row]:
 
 def _first_marks(plan: Plan) -> list[tuple[int, str]]:
     """Return the marks of the first cycle."""
-    ends, warmup = plan.cycles.ends, plan.cycles.warmup
-    single = plan.parameters.cycles is not None and len(ends) == 1
-    marks = [(0, "start"), ((warmup + ends[0]) // 2, "middle" if single else "middle of cycle 1")]
-    return [*marks, (warmup, "end of warmup")] if warmup else marks
+    cycles = plan.cycles
+    single = plan.parameters.cycles is not None and len(cycles.ends) == 1
+    middle = (cycles.cosine_start + cycles.first) // 2
+    return [
+        (0, "start"),
+        (middle, "middle" if single else "middle of cycle 1"),
+        *cycles.corners(),
+    ]
 
 
 def _restart_marks(plan: Plan, used: int, most: int) -> list[tuple[int, str]]:

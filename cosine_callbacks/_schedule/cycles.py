@@ -36,12 +36,14 @@ class Cycles:
     # Derived; stored because a property costs more than the sine.
     first: int = field(init=False, repr=False)
     end: int = field(init=False, repr=False)
+    cosine_start: int = field(init=False, repr=False)
     first_span: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Note where the first and the last cycle end, and how long the first cosine is."""
+        """Note where the first and the last cycle end, and where the first cosine begins."""
         self.first, self.end = self.ends[0], self.ends[-1]
-        self.first_span = float(self.first - self.warmup)
+        self.cosine_start = self.warmup
+        self.first_span = float(self.first - self.cosine_start)
 
     def find(self, e: float) -> tuple[float, float, float]:
         """Return how far e >= 0 is from its cycle's end, the span of the cosine, and its height."""
@@ -54,6 +56,10 @@ class Cycles:
             return self.first - e % self.first, float(self.first), self.peak_decay**i
         i = bisect_right(self.ends, e)
         return self.ends[i] - e, float(self.ends[i] - self.ends[i - 1]), self.peak_decay**i
+
+    def corners(self) -> list[tuple[int, str]]:
+        """Return where each stage before the first cosine ends, and its name."""
+        return [(self.warmup, "end of warmup")] if self.warmup else []
 
     def horizon(self, *, endless: bool) -> int:
         """Return how far to draw: a little beyond the end, or 3 cycles where they never end."""

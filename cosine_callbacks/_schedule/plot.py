@@ -23,7 +23,10 @@ DIGITS = 1, 2, 5, 10
 
 def samples(cycles: Cycles, until: int) -> list[int]:
     """Return positions from 0 to until: evenly spaced ones, and both sides of each corner."""
-    corners = [cycles.warmup, *(at for end in cycles.ends[:BOUNDARIES] for at in (end - 1, end))]
+    corners = [
+        *(at for at, _ in cycles.corners()),
+        *(at for end in cycles.ends[:BOUNDARIES] for at in (end - 1, end)),
+    ]
     even = range(0, until, max(1, until // SAMPLES))
     return sorted({*even, *(at for at in corners if at < until), until})
 

@@ -10,22 +10,13 @@ from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_indices, as_interval
 from cosine_callbacks._trainer import checkpoint, start
-from cosine_callbacks._trainer.cli_types import (
-    CycleCount,
-    FloorRate,
-    FloorRatio,
-    LengthFactor,
-    OptimizerIndices,
-    PeakDecay,
-    PeakRate,
-    RunLength,
-    StartRatio,
-    Warmup,
-)
+from cosine_callbacks._trainer.cli_types import annotate
 from cosine_callbacks._trainer.run_length import planned_length
 from cosine_callbacks._trainer.step_hooks import StepHooks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._trainer.param_groups import ParamGroups
 
@@ -56,17 +47,17 @@ class TrainerCallback:
     def __init__(  # noqa: PLR0913 - the parameters of the schedule
         self,
         *,
-        t_max: RunLength | None = None,
-        lr_min: FloorRate = 0.0,
-        lr_initial: PeakRate | None = None,
-        lr_min_ratio: FloorRatio | None = None,
+        t_max: int | float | None = None,
+        lr_min: float = 0.0,
+        lr_initial: float | None = None,
+        lr_min_ratio: float | None = None,
         interval: Interval = "epoch",
-        warmup: Warmup = 0,
-        warmup_start_ratio: StartRatio | None = None,
-        cycles: CycleCount | None = 1,
-        t_mult: LengthFactor = 1,
-        peak_decay: PeakDecay = 1.0,
-        optimizers: OptimizerIndices | None = None,
+        warmup: int | float = 0,
+        warmup_start_ratio: float | None = None,
+        cycles: int | None = 1,
+        t_mult: int = 1,
+        peak_decay: float = 1.0,
+        optimizers: int | Sequence[int] | None = None,
     ) -> None:
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
@@ -233,6 +224,9 @@ class TrainerCallback:
         # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
         processed = trainer.fit_loop.epoch_progress.current.processed
         return int(max(trainer.current_epoch, processed, self._run.finished_epochs))
+
+
+annotate(TrainerCallback.__init__)
 
 
 def _own_callbacks(trainer: Any) -> list[TrainerCallback]:

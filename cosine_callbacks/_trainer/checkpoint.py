@@ -42,8 +42,8 @@ def state_of(
         "interval": interval,
         "t_max": cycles.first,
         "planned": cycles.end if filled else 0,
-        **{name: getattr(parameters, name) for name in SAVED},
-        "warmup": cycles.warmup,
+        # As the cycles have resolved them: a fraction is saved in units.
+        **{name: getattr(cycles, name, getattr(parameters, name)) for name in SAVED},
         "optimizers": [
             {
                 "index": each.index,
@@ -91,13 +91,15 @@ def _is_plain(value: Any) -> bool:
 
 def _is_sound(state: dict[str, Any]) -> bool:
     """Say whether each number of the state is one that a run can have reached."""
-    _saved_cycles(state)  # raises where the parameters contradict each other
-    lengths = [state[name] for name in ("t_max", "warmup", "planned", "epochs")]
+    cycles = _saved_cycles(state)  # raises where the parameters contradict each other
+    resolved = all(state[name] == getattr(cycles, name, state[name]) for name in SAVED)
+    lengths = [state[name] for name in ("t_max", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
     for count in (*lengths, *counts):
         as_int("each count", count, 0)
     return (
-        type(state["counted"]) is bool
+        resolved
+        and type(state["counted"]) is bool
         and state["interval"] in INTERVALS
         and all(
             type(floor) is type(base) is float and 0 <= floor <= base < math.inf

@@ -2,6 +2,7 @@
 
 import json
 import math
+import pickle
 import re
 
 import keras
@@ -257,6 +258,16 @@ ALL = {
     "peak_decay": 0.5,
     "name": "mine",
 }
+
+
+def test_a_pickle_holds_the_arguments_alone():
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10, cycles=2, name="curve")
+    copied = pickle.loads(pickle.dumps(schedule))  # noqa: S301 - our own
+    assert repr(copied) == repr(schedule)
+    assert copied.get_config() == schedule.get_config()
+    assert float(copied(3)) == float(schedule(3))
+    constructor, arguments = schedule.__reduce__()
+    assert (constructor.keywords, arguments) == (schedule.get_config(), ())
 
 
 def test_the_config_is_the_arguments_as_given():
