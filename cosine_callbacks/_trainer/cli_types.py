@@ -35,7 +35,8 @@ def _argument_type(name: str, check: Callable[[str, Any], Any]) -> Any:
                 return True
             return False
 
-    argument = Checked(name.title().replace("_", ""), (), {"__module__": __name__})
+    # Of no module of ours, so that `help` shows TMax without a path.
+    argument = Checked(name.title().replace("_", ""), (), {"__module__": "builtins"})
     with suppress(ModuleNotFoundError):
         from jsonargparse.typing import register_type  # noqa: PLC0415 - installed with the CLI only
 

@@ -92,7 +92,7 @@ def test_the_types_of_the_arguments_know_their_values():
     assert not isinstance(8.0, types["t_max"])
     assert isinstance([0, 1], types["optimizers"])
     assert not isinstance("step", types["warmup"])
-    assert str(types["t_max"]) == "cosine_callbacks._trainer.cli_types.TMax | None"
+    assert str(types["t_max"]) == "TMax | None"
 
 
 def test_repr_builds_an_equal_callback():
