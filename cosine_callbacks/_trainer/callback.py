@@ -174,7 +174,8 @@ class TrainerCallback:
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
         """Forget a `step` that was cut short."""
-        self._run.hooks.reset()
+        if self._run.counting:
+            self._run.hooks.reset()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Count the update of an optimizer on which torch's step hooks cannot fire."""

@@ -93,22 +93,22 @@ class ParamGroups:
 
     def write(self, groups: list[dict[str, Any]], at: int) -> None:
         """Write the rates of position `at` into the groups."""
-        # Look at all groups before writing any: two may share a tensor, and one may be refused.
         written = self._written
         if self._versions or len(groups) != len(written):
+            # Look at all groups before writing any: two may share a tensor.
             self._adopt_changed(groups)
-        for k, group in enumerate(groups):
-            if group["lr"] is not written[k]:
-                self._adopt_changed(groups)
-                break
         height, floor_scale = height_at(self._cycles, at)
         new: list[Any] = interpolate_all(self.curves, height, floor_scale)
         for k in self._versions:
-            new[k] = self._written[k].fill_(new[k])
+            new[k] = written[k].fill_(new[k])
             self._versions[k] = new[k]._version
         for k, group in enumerate(groups):
-            group["lr"] = new[k]
-        self._written, self.position = new, at
+            if group["lr"] is not written[k]:
+                self._adopt_changed(groups)
+                self.write(groups, at)
+                return
+            written[k] = group["lr"] = new[k]
+        self.position = at
 
     def _adopt_changed(self, groups: list[dict[str, Any]]) -> None:
         """Adopt every group that is new or whose rate is another one than was written."""
@@ -122,6 +122,7 @@ class ParamGroups:
                 same = rate is written or rate == written
             if not same:
                 self._adopt(k, group)
+            group["lr"] = self._written[k]
 
     def _resize(self, length: int) -> None:
         new = max(0, length - len(self._written))
