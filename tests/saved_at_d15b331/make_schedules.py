@@ -1,6 +1,7 @@
 """Make the old saved Keras model and the old pickle, and note the rates which each must give.
 
-Run in an environment with the package at commit d15b331, Keras and JAX:
+Run in an environment with the package at commit d15b331, JAX and the oldest Keras that is
+supported, for older ones do not load what newer ones save:
 
     KERAS_BACKEND=jax python -m tests.saved_at_d15b331.make_schedules
 
