@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_indices, as_interval
 from cosine_callbacks._trainer import checkpoint, start
 from cosine_callbacks._trainer.cli_types import annotate
-from cosine_callbacks._trainer.run_length import planned_length
+from cosine_callbacks._trainer.epochs import Epochs
+from cosine_callbacks._trainer.run_length import plan_run
 from cosine_callbacks._trainer.step_hooks import StepHooks
 
 if TYPE_CHECKING:
@@ -37,8 +37,20 @@ class _Run:
     groups: list[ParamGroups] = field(default_factory=list)
     # Manual optimization counts each optimizer's updates: there `global_step` is their sum.
     counting: bool = False
-    finished_epochs: int = 0
+    epochs: Epochs = field(default_factory=Epochs)
+    # The planned length and what it depends on; empty where t_max is a number of units.
+    plan: dict[str, Any] = field(default_factory=dict)
+    # What is still to be watched: the number of batches, and whether each optimizer is updated.
+    watch_batches: bool = True
+    watch_updates: bool = False
     hooks: StepHooks = field(default_factory=StepHooks)
+
+    def go_on(self, before: _Run, fit_loop: Any) -> None:
+        """Take over the counts of the fit before, which may not have been ours."""
+        self.counts, self.epochs = before.counts, Epochs.resumed({}, fit_loop)
+        if before.cycles is not None:
+            self.counts = {each.index: each.count for each in before.groups if before.counting}
+            self.epochs = before.epochs
 
 
 class TrainerCallback:
@@ -84,7 +96,10 @@ class TrainerCallback:
         if run.cycles is None:  # a Tuner saves and restores the state before training
             return run.saved
         curve = checkpoint.state_of(self._interval, self._parameters, run.cycles, run.groups)
-        return {**curve, "epochs": run.finished_epochs, "counted": run.counting}
+        for each in curve["optimizers"]:
+            each["configured"] = run.configured[each["index"]]
+        epochs = {"epochs": run.epochs.finished, "open": run.epochs.open, "cut": run.epochs.cut}
+        return {**curve, **epochs, "counted": run.counting, "plan": run.plan}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state for `on_train_start`; `trainer.test` and the like have no use for it."""
@@ -97,10 +112,9 @@ class TrainerCallback:
         if stage == "fit":
             before = self._run
             before.hooks.remove()
-            counts = before.counts
-            if before.cycles is not None:
-                counts = {each.index: each.count for each in before.groups if before.counting}
-            self._run = _Run(trainer.max_epochs, counts if trainer.global_step else {})
+            self._run = _Run(trainer.max_epochs)
+            if trainer.global_step:
+                self._run.go_on(before, trainer.fit_loop)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse a conflict, and note the rates of `configure_optimizers`."""
@@ -111,19 +125,11 @@ class TrainerCallback:
                 f"optimizers must be indices into the run's {count} optimizers, got "
                 f"{self._indices}; leave out those that do not exist"
             )
-        for index in indices:
-            self._refuse_rivals(trainer, index)
-            self._run.configured[index] = start.configured_rates(trainer, index, self._parameters)
-
-    def _refuse_rivals(self, trainer: Any, index: int) -> None:
         others = [callback for callback in _own_callbacks(trainer) if callback is not self]
-        rivals = [repr(each) for each in others if each._indices is None or index in each._indices]
-        rivals += [f"{name} from configure_optimizers" for name in _schedulers(trainer, index)]
-        if rivals:
-            raise ValueError(
-                f"optimizers must have one schedule each, got {self!r} and {rivals[0]} for "
-                f"optimizer {index}; remove one of the two or give optimizers="
-            )
+        for index in indices:
+            rivals = [repr(each) for each in others if (each._indices or [index]).count(index)]
+            start.refuse_rivals(trainer, index, self, rivals)
+            self._run.configured[index] = start.configured_rates(trainer, index, self._parameters)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Check what only the Trainer knows, then write the first rate."""
@@ -143,37 +149,44 @@ class TrainerCallback:
         run, t_max = self._run, self._parameters.t_max
         if run.cycles is not None:
             return
-        planned = 0
-        if not isinstance(t_max, int):
-            planned = planned_length(trainer, t_max, run.max_epochs, self._interval)
-            planned = trainer.strategy.broadcast(planned)
-        cycles = lay_out(self._parameters, planned)
         if trainer.ckpt_path is not None:
             run.counts = checkpoint.saved_counts(run.saved)
+            run.epochs = Epochs.resumed(run.saved, trainer.fit_loop)
+        run.epochs.fit_begins()
+        if not isinstance(t_max, int):
+            saved = run.saved.get("plan")
+            run.plan = plan_run(trainer, t_max, self._interval, run.max_epochs, run.epochs, saved)
+        cycles = start.lay_out_run(trainer, self._parameters, run.plan.get("length", 0))
         run.groups = start.restore_groups(
             trainer, self._parameters, cycles, run.configured, run.saved, run.counts
         )
         manual = not trainer.lightning_module.automatic_optimization
         run.counting = manual and self._interval == "step"
-        run.finished_epochs = run.saved.get("epochs", 0)
+        run.watch_updates = run.counting and not (trainer.ckpt_path or start.is_smoke_test(trainer))
         run.cycles = cycles
 
     def _warn_of_changes(self, trainer: Any) -> None:
         run = self._run
         if run.counting:
             start.warn_of_uncounted(trainer, run.configured, run.counts, self)
+        if trainer.ckpt_path is not None and self._parameters.lr_initial is None:
+            start.warn_of_configured(trainer, run.configured, run.groups, run.saved)
         if run.saved and run.cycles is not None:
-            at = {"epoch": self._epoch(trainer), "step": trainer.global_step}
+            at = {"epoch": run.epochs.current, "step": trainer.global_step}
             start.warn_of_changes(trainer, run.saved, self.state_dict(), run.cycles, at)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Write again, for groups that were added or set since."""
+        self._run.epochs.epoch_begins(within=trainer.fit_loop.epoch_loop.restarting)
+        if self._run.watch_batches:
+            self._run.watch_batches = not start.warn_of_batches(trainer, self._run.plan)
         self._write(trainer, force=True)
 
     def on_train_batch_start(
         self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Forget a `step` that was cut short."""
+        """Count epochs, and forget a `step` that was cut short."""
+        self._run.epochs.batch_begins(batch_idx, trainer.num_training_batches)
         if self._run.counting:
             self._run.hooks.reset()
 
@@ -193,16 +206,20 @@ class TrainerCallback:
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Write the rate of the next update."""
+        """Write the rate of the next update, and count epochs."""
+        batches = trainer.num_training_batches
+        last = trainer.is_last_batch or batch_idx + 1 >= batches
+        self._run.epochs.batch_ends(last=last, batches=batches)
         if self._interval == "step":
             self._write(trainer)
-        elif batch_idx + 1 >= trainer.num_training_batches:
-            # Lightning <= 2.4 re-enters an epoch when resumed from a checkpoint of its last batch.
-            self._run.finished_epochs = trainer.current_epoch + 1
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
+        self._run.epochs.epoch_ends()
         self._write(trainer)
+        if self._run.watch_updates:
+            self._run.watch_updates = False
+            start.warn_of_unmoved(trainer, self._run.groups, self._run.counts)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""
@@ -214,17 +231,13 @@ class TrainerCallback:
 
     def _write(self, trainer: Any, *, force: bool = False) -> None:
         """Write every rate whose position has moved, or with force all of them."""
-        position = self._epoch(trainer) if self._interval == "epoch" else trainer.global_step
+        epochs = self._interval == "epoch"
+        position = self._run.epochs.current if epochs else trainer.global_step
         for groups in self._run.groups:
             at = groups.count if self._run.counting else position
             # StochasticWeightAveraging adds a scheduler in mid-run, which then sets the rate.
-            if (force or at != groups.position) and not _schedulers(trainer, groups.index):
+            if (force or at != groups.position) and not start.schedulers(trainer, groups.index):
                 groups.write(trainer.optimizers[groups.index].param_groups, at)
-
-    def _epoch(self, trainer: Any) -> int:
-        # At the end of an epoch, where checkpoints are saved, `processed` is ahead.
-        processed = trainer.fit_loop.epoch_progress.current.processed
-        return int(max(trainer.current_epoch, processed, self._run.finished_epochs))
 
 
 annotate(TrainerCallback.__init__)
@@ -232,14 +245,3 @@ annotate(TrainerCallback.__init__)
 
 def _own_callbacks(trainer: Any) -> list[TrainerCallback]:
     return [callback for callback in trainer.callbacks if isinstance(callback, TrainerCallback)]
-
-
-def _schedulers(trainer: Any, index: int) -> list[str]:
-    """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
-    configs = trainer.lr_scheduler_configs
-    if not configs:
-        return []
-    optimizer = trainer.optimizers[index]
-    same = (optimizer, getattr(optimizer, "optimizer", optimizer))
-    schedulers = [config.scheduler for config in configs]
-    return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from dataclasses import fields
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._schedule.cycles import lay_out
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
 # States of version 0 have no such key.
 VERSION = 1
 # What a key means in a state that lacks it.
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "planned": 0,
     "epochs": 0,
+    "open": None,
+    "cut": False,
+    "plan": {},
     "counted": False,
     **{field.name: field.default for field in fields(Parameters) if field.name in SAVED},
 }
@@ -33,8 +37,9 @@ def state_of(
     """Return the curve and what it drives, in types that `torch.load(weights_only=True)` reads.
 
     The curve is the resolved one: t_max is the first cycle's length in units, and `planned` the
-    length that several cycles fill, or 0. The caller adds the finished `epochs`, and whether the
-    updates were `counted`: automatic optimization and epochs leave each optimizer's count at 0.
+    length that several cycles fill, or 0. The caller adds each optimizer's `configured` rates, the
+    count of epochs, the `plan` of the run, and whether the updates were `counted`: automatic
+    optimization and epochs leave each optimizer's count at 0.
     """
     filled = parameters.t_max is None and len(cycles.ends) > 1
     return {
@@ -70,7 +75,9 @@ def read_state(state: Any) -> dict[str, Any]:
         )
     with suppress(KeyError, TypeError, ValueError):
         if type(version) is int and _is_plain(state) and type(state["optimizers"]) is list:
-            optimizers = [{"count": 0, **each} for each in state["optimizers"]]
+            optimizers = [
+                {"count": 0, "configured": each["bases"], **each} for each in state["optimizers"]
+            ]
             complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
             if _is_sound(complete):
                 return complete
@@ -95,17 +102,20 @@ def _is_sound(state: dict[str, Any]) -> bool:
     resolved = all(state[name] == getattr(cycles, name, state[name]) for name in SAVED)
     lengths = [state[name] for name in ("t_max", "planned", "epochs")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
-    for count in (*lengths, *counts):
+    planned = [state["plan"]["length"]] if state["plan"] else []
+    for count in (*lengths, *counts, *planned):
         as_int("each count", count, 0)
     return (
         resolved
-        and type(state["counted"]) is bool
+        and all(type(state[name]) is bool for name in ("counted", "cut"))
+        and type(state["open"]) in (bool, NoneType)
         and state["interval"] in INTERVALS
         and all(
             type(floor) is type(base) is float and 0 <= floor <= base < math.inf
             for each in state["optimizers"]
             for floor, base in zip(each["floors"], each["bases"], strict=True)
         )
+        and all(type(rate) is float for each in state["optimizers"] for rate in each["configured"])
     )
 
 

@@ -14,7 +14,7 @@ from cosine_callbacks._schedule.validation import NON_NEGATIVE, as_float
 from cosine_callbacks.formula import height_at, interpolate_all, peak_through
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from cosine_callbacks._schedule.cycles import Cycles
     from cosine_callbacks._schedule.parameters import Parameters
@@ -36,19 +36,28 @@ def group_floors(
     """
     floors = []
     for k, (base, was) in enumerate(zip_longest(bases, saved[: len(bases)])):
-        as_float(_rate_name(k, index), base, NON_NEGATIVE)
+        as_float(rate_name(k, index), base, NON_NEGATIVE)
         # base == saved floor: `_adopt` held this group below lr_min.
         floors.append(base if base == was else _floor(parameters, base, k, index))
     return floors
 
 
-def _rate_name(k: int, index: int) -> str:
+def rate_name(k: int, index: int) -> str:
+    """Return what a sentence calls the rate of this group."""
     return f"the rate of param group {k} of optimizer {index}"
+
+
+def configured_rate(group: Mapping[str, Any], name: str) -> float:
+    """Return the group's rate before training; some optimizers leave it None or out."""
+    rate = group.get("initial_lr", group.get("lr"))
+    if rate is None:
+        raise ValueError(f"{name} must be a number, got {rate}; give the optimizer an lr")
+    return float(rate)
 
 
 def _floor(parameters: Parameters, base: float, k: int, index: int) -> float:
     # A rate of 0 freezes the group: it has no curve and so no floor above it.
-    return floor_under(parameters, base, _rate_name(k, index)) if base else 0.0
+    return floor_under(parameters, base, rate_name(k, index)) if base else 0.0
 
 
 class ParamGroups:

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cosine_callbacks._trainer.epochs import Epochs
 
-def run_length(
+
+class Done(NamedTuple):
+    """What is done when a fit begins; `batches` are those of the epoch that goes on."""
+
+    epochs: int = 0
+    updates: int = 0
+    batches: int = 0
+
+
+NOTHING = Done()
+
+
+def run_length(  # noqa: PLR0913, PLR0917 - all that a length depends on
     interval: str,
     batches: float,
     max_epochs: float,
     max_updates: float,
     accumulation: Mapping[int, int],
+    done: Done = NOTHING,
 ) -> int | None:
-    """Return the planned number of epochs or updates, None where it is unknown or has no end.
+    """Return the planned number of epochs or updates: what is done, and what is left.
 
     Args:
         interval: "epoch" or "step".
@@ -25,24 +39,32 @@ def run_length(
         max_epochs: Limit of the epochs, inf for none.
         max_updates: Limit of the updates, inf for none.
         accumulation: Batches per update, by the first epoch for which they hold; 0 among these.
+        done: Where the run goes on.
+
+    Returns:
+        The length from the first epoch on, None where it is unknown or has no end.
     """
-    limit, other = (max_epochs, max_updates) if interval == "epoch" else (max_updates, max_epochs)
-    if other == math.inf:
+    by_step = interval == "step"
+    limit, other = (max_updates, max_epochs) if by_step else (max_epochs, max_updates)
+    # Of data without a length a run with max_steps is expected to reach these.
+    if other == math.inf or (by_step and batches == math.inf):
         return None if limit == math.inf else int(limit)
     if batches == math.inf:
         return None
-    epochs: float = 0
-    updates: float = 0
+    epochs: float = done.epochs
+    factor = max((start, each) for start, each in accumulation.items() if start <= epochs)[1]
+    # As if the epoch that goes on began now: without the updates that it has done.
+    updates: float = done.updates - min(done.batches // factor, math.ceil(batches / factor))
     for (start, factor), (stop, _) in pairwise([*sorted(accumulation.items()), (math.inf, 0)]):
         per_epoch = math.ceil(batches / factor)
-        span = max(0, min(stop, max_epochs) - start)
+        span = max(0, min(stop, max_epochs) - max(start, epochs))
         if updates + span * per_epoch >= max_updates:
             epochs += math.ceil((max_updates - updates) / per_epoch)
             updates = max_updates
             break
         epochs += span
         updates += span * per_epoch
-    return int(epochs if interval == "epoch" else updates)
+    return int(max(updates, done.updates) if by_step else epochs)
 
 
 def unlimited(limit: int | None) -> float:
@@ -50,17 +72,21 @@ def unlimited(limit: int | None) -> float:
     return math.inf if limit in (None, -1) else float(limit)
 
 
-def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: str) -> int:
-    """Return the planned number of epochs or updates of the whole run, from its first epoch on.
+def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
+    trainer: Any, t_max: Any, interval: str, max_epochs: int | None, epochs: Epochs, saved: Any
+) -> dict[str, Any]:
+    """Return the planned `length` of the run from its first epoch on, with what it depends on.
 
     Lightning's `estimated_stepping_batches` misjudges loaders without a length,
-    GradientAccumulationScheduler and StochasticWeightAveraging.
+    GradientAccumulationScheduler, StochasticWeightAveraging and a resume with other settings.
 
     Args:
         trainer: The Trainer, in `on_train_start`: only then does it know the number of batches.
         t_max: The callback's, None or a fraction, for the message.
-        max_epochs: The Trainer's, as it was before any callback changed it.
         interval: "epoch" or "step".
+        max_epochs: The Trainer's, as it was before any callback changed it.
+        epochs: The count of epochs.
+        saved: What was planned in the checkpoint's run, as returned here; empty where unknown.
 
     Raises:
         ValueError: The length is unknown or infinite.
@@ -78,13 +104,40 @@ def planned_length(trainer: Any, t_max: Any, max_epochs: int | None, interval: s
     for callback in trainer.callbacks:
         if hasattr(callback, "going_to_accumulate_grad_batches"):
             accumulation |= callback.scheduling
-    limits = unlimited(max_epochs), unlimited(trainer.max_steps)
-    length = run_length(interval, trainer.num_training_batches, *limits, accumulation)
-    if length is None:
-        endless = limits == (math.inf, math.inf)
-        raise unknown(
-            "the Trainer has neither max_epochs nor max_steps"
-            if endless
-            else "the training data has no length"
-        )
-    return length
+    batches = trainer.num_training_batches
+    plan = {
+        "interval": interval,
+        "batches": None if batches == math.inf else batches,
+        "max_epochs": max_epochs,
+        "max_steps": trainer.max_steps,
+        "accumulation": [[*each] for each in sorted(accumulation.items())],
+    }
+    # Data that are reloaded may have another number of batches in each epoch.
+    ignored = {"batches"} if trainer.reload_dataloaders_every_n_epochs else set()
+    if saved and all(saved.get(key) == plan[key] for key in plan.keys() - ignored):
+        length = saved["length"]
+    else:
+        limits = unlimited(max_epochs), unlimited(trainer.max_steps)
+        length = run_length(interval, batches, *limits, accumulation, _done(trainer, epochs))
+        if length is None:
+            endless = limits == (math.inf, math.inf)
+            raise unknown(
+                "the Trainer has neither max_epochs nor max_steps"
+                if endless
+                else "the training data has no length"
+            )
+    return {**plan, "length": trainer.strategy.broadcast(length)}
+
+
+def _done(trainer: Any, epochs: Epochs) -> Done:
+    """Return what is done when the fit begins."""
+    goes_on = epochs.open and trainer.fit_loop.restarting
+    batches = trainer.fit_loop.epoch_loop.batch_progress.current.processed if goes_on else 0
+    cut = epochs.cut and not goes_on
+    return Done(epochs.finished + cut, trainer.global_step, batches)
+
+
+def counts_batches(plan: Mapping[str, Any]) -> bool:
+    """Say whether the planned length depends on the number of batches of an epoch."""
+    other = "max_epochs" if plan["interval"] == "step" else "max_steps"
+    return plan["batches"] is not None and unlimited(plan[other]) < math.inf

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cosine_callbacks._schedule.cycles import lay_out
 from cosine_callbacks._trainer import checkpoint
-from cosine_callbacks._trainer.param_groups import ParamGroups, group_floors
+from cosine_callbacks._trainer.param_groups import (
+    ParamGroups,
+    configured_rate,
+    group_floors,
+    rate_name,
+)
+from cosine_callbacks._trainer.run_length import counts_batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,10 +23,23 @@ if TYPE_CHECKING:
     from cosine_callbacks._schedule.parameters import Parameters
 
 
+def refuse_rivals(trainer: Any, index: int, callback: object, others: list[str]) -> None:
+    """Raise ValueError where another callback of ours, or a scheduler, drives the optimizer."""
+    rivals = [
+        *others,
+        *(f"{name} from configure_optimizers" for name in schedulers(trainer, index)),
+    ]
+    if rivals:
+        raise ValueError(
+            f"optimizers must have one schedule each, got {callback!r} and {rivals[0]} for "
+            f"optimizer {index}; remove one of the two or give optimizers="
+        )
+
+
 def configured_rates(trainer: Any, index: int, parameters: Parameters) -> list[float]:
     """Return the rates that the optimizer has before training; ValueError for a floor above one."""
     groups = trainer.optimizers[index].param_groups
-    rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
+    rates = [configured_rate(group, rate_name(k, index)) for k, group in enumerate(groups)]
     if trainer.ckpt_path is None:  # else the base rates are the checkpoint's
         group_floors(_bases(groups, parameters, rates, []), parameters, index)
     return rates
@@ -55,6 +76,73 @@ def _bases(
     return [*saved, *noted[len(saved) :]][: len(groups)]
 
 
+def is_smoke_test(trainer: Any) -> bool:
+    """Say whether the run is shorter than the one that is meant, to see that it works."""
+    return bool(trainer.fast_dev_run or trainer.overfit_batches)
+
+
+def lay_out_run(trainer: Any, parameters: Parameters, planned: int) -> Cycles:
+    """Return the cycles of the run; of a smoke test those of a run that is long enough for them.
+
+    Raises:
+        ValueError: The run is shorter than its warmup, or than one unit a cycle.
+    """
+    for doublings in range(63 if is_smoke_test(trainer) else 0):
+        with suppress(ValueError):
+            return lay_out(parameters, planned << doublings)
+    return lay_out(parameters, planned)
+
+
+def warn_of_batches(trainer: Any, plan: Mapping[str, Any]) -> bool:
+    """Warn of reloaded data with another number of batches than was planned; say whether."""
+    batches = trainer.num_training_batches
+    # StochasticWeightAveraging has an epoch of its own number of batches after the last one.
+    reloaded = bool(plan and trainer.reload_dataloaders_every_n_epochs and counts_batches(plan))
+    differs = reloaded and batches != plan["batches"]
+    if differs and trainer.is_global_zero:
+        warnings.warn(
+            f"t_max was planned for {plan['batches']} batches in each epoch, and epoch "
+            f"{trainer.current_epoch} has {batches}: the curve does not end with the run; give "
+            "t_max=",
+            stacklevel=2,
+        )
+    return differs
+
+
+def warn_of_unmoved(trainer: Any, optimizers: list[ParamGroups], counts: Mapping[int, int]) -> None:
+    """Warn of optimizers whose updates a whole epoch has not counted."""
+    for each in optimizers:
+        if each.count == counts.get(each.index, 0) and trainer.is_global_zero:
+            optimizer = trainer.optimizers[each.index]
+            warnings.warn(
+                f"optimizer {each.index} ({type(optimizer).__name__}) must be updated by its step "
+                "method, got no call of it in the first epoch, so that its rate did not move; "
+                "call step, give interval='epoch', or leave it out of optimizers=",
+                stacklevel=2,
+            )
+
+
+def warn_of_configured(
+    trainer: Any,
+    configured: Mapping[int, list[float]],
+    optimizers: list[ParamGroups],
+    saved: Mapping[str, Any],
+) -> None:
+    """Warn where `configure_optimizers` gives another rate than in the checkpoint's run."""
+    before = {each["index"]: each["configured"] for each in saved.get("optimizers", [])}
+    for each in optimizers:
+        bases = [base for _, base in each.curves]
+        then = before.get(each.index, bases)
+        for k, (rate, was) in enumerate(zip(configured[each.index], then, strict=False)):
+            if rate != was and trainer.is_global_zero:
+                warnings.warn(
+                    f"{rate_name(k, each.index)} is configured as {rate}, and the run goes on with "
+                    f"the checkpoint's {bases[k]}; give lr_initial= to change it",
+                    stacklevel=2,
+                )
+                return
+
+
 def warn_of_uncounted(
     trainer: Any, configured: Mapping[int, Any], counts: Mapping[int, int], callback: object
 ) -> None:
@@ -81,3 +169,14 @@ def warn_of_changes(
     sentence = checkpoint.change_warning(old, new, cycles, positions)
     if sentence and trainer.is_global_zero:
         warnings.warn(sentence, stacklevel=2)
+
+
+def schedulers(trainer: Any, index: int) -> list[str]:
+    """Return the names of the schedulers of this optimizer, which DeepSpeed wraps."""
+    configs = trainer.lr_scheduler_configs
+    if not configs:
+        return []
+    optimizer = trainer.optimizers[index]
+    same = (optimizer, getattr(optimizer, "optimizer", optimizer))
+    schedulers = [config.scheduler for config in configs]
+    return [type(s).__name__ for s in schedulers if any(s.optimizer is each for each in same)]

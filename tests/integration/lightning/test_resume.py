@@ -205,11 +205,18 @@ def test_on_exception(tmp_path):
     assert updates == [(step, lr) for step, lr in right.items() if step >= 13]
 
 
-def test_the_base_is_the_checkpoints_not_the_decayed_nor_the_models(tmp_path, recwarn):
+OTHER_RATE = (
+    "the rate of param group 0 of optimizer 0 is configured as 0.7, and the run goes on with the "
+    "checkpoint's 0.1; give lr_initial= to change it"
+)
+
+
+def test_the_base_is_the_checkpoints_not_the_decayed_nor_the_models(tmp_path):
     checkpoint = stop_after(Model(), 5, by_step(t_max=10), tmp_path, planned=10)
-    resumed = resume(checkpoint, by_step(t_max=10), lr=0.7, max_steps=10)
+    with pytest.warns(UserWarning, match=re.escape(OTHER_RATE)) as caught:
+        resumed = resume(checkpoint, by_step(t_max=10), lr=0.7, max_steps=10)
     assert resumed.rates[0] == pytest.approx(0.05)
-    assert checkpoint_warnings(recwarn) == []
+    assert checkpoint_warnings(caught) == [OTHER_RATE]
 
 
 def test_an_explicit_lr_initial_wins_with_a_warning(tmp_path):
@@ -257,7 +264,8 @@ def test_a_checkpoint_of_torchs_scheduler_gives_the_base(tmp_path):
             return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
 
     fit(Scheduled(), max_steps=5).save_checkpoint(tmp_path / "torch.ckpt")
-    resumed = resume(tmp_path / "torch.ckpt", by_step(t_max=10), lr=0.7, max_steps=10)
+    with pytest.warns(UserWarning, match=re.escape(OTHER_RATE)):
+        resumed = resume(tmp_path / "torch.ckpt", by_step(t_max=10), lr=0.7, max_steps=10)
     right = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(5, 10)]
     assert resumed.rates == pytest.approx(right, rel=1e-12)
 
@@ -274,6 +282,7 @@ def test_our_own_state_holds_the_base_where_the_groups_do_not(tmp_path):
     for group in checkpoint["optimizer_states"][0]["param_groups"]:
         del group["initial_lr"]
     torch.save(checkpoint, path)
-    resumed = resume(path, by_step(t_max=10), lr=0.7, max_steps=10)
+    with pytest.warns(UserWarning, match=re.escape(OTHER_RATE)):
+        resumed = resume(path, by_step(t_max=10), lr=0.7, max_steps=10)
     right = [0.05 * (1 + math.cos(math.pi * e / 10)) for e in range(5, 10)]
     assert resumed.rates == pytest.approx(right, rel=1e-12)

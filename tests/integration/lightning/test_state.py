@@ -158,9 +158,21 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
         "cycles": 2,
         "t_mult": 1,
         "peak_decay": 1.0,
-        "epochs": 0,
+        "epochs": 2,
+        "open": False,
+        "cut": False,
+        "plan": {
+            "interval": "step",
+            "batches": 10,
+            "max_epochs": 2,
+            "max_steps": -1,
+            "accumulation": [[0, 1]],
+            "length": 20,
+        },
         "counted": False,
-        "optimizers": [{"index": 0, "bases": [0.1], "floors": [0.0], "count": 0}],
+        "optimizers": [
+            {"index": 0, "bases": [0.1], "floors": [0.0], "count": 0, "configured": [0.1]}
+        ],
     }
 
 

@@ -1,0 +1,88 @@
+"""Which epoch it is: how many whole passes over the training data are done, counted by ourselves.
+
+No counter of the Trainer is right after every resume: some count a pass twice that `max_steps` has
+cut or that Lightning enters again, some forget one that ended with a checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Epochs:
+    """Counts passes by the events of a fit; a cut pass counts once the next one begins.
+
+    | event | what it changes |
+    |---|---|
+    | fit begins | a pass that is open goes on |
+    | epoch begins | a new pass begins, unless Lightning resumes within one |
+    | batch begins | a new pass begins with batch 0 where none goes on; no pass is cut |
+    | batch ends | the last one of a pass finishes it, any other leaves it open |
+    | epoch ends | a pass that goes on is cut |
+
+    Attributes:
+        finished: Whole passes, and cut ones that were not continued.
+        open: Whether a pass is partly trained.
+        cut: Whether that pass was ended without its last batch.
+    """
+
+    finished: int = 0
+    open: bool = False
+    cut: bool = False
+    # Of this process only: whether a pass goes on, and the batches of Lightning's epoch.
+    _passing: bool = False
+    _trained: int = 0
+
+    @classmethod
+    def resumed(cls, saved: dict[str, Any], fit_loop: Any) -> Epochs:
+        """Return the count of a checkpoint, or where it has none what Lightning's progress says."""
+        if saved.get("open") is not None:
+            return cls(saved["epochs"], saved["open"], saved["cut"])
+        batches, epochs = fit_loop.epoch_loop.batch_progress, fit_loop.epoch_progress
+        done = batches.is_last_batch and batches.current.processed == batches.current.ready
+        is_open = batches.current.ready > 0 and not done
+        # `processed` is ahead for good once a run with max_steps has been resumed.
+        finished = max(saved.get("epochs", 0), epochs.total.started - is_open)
+        return cls(finished, is_open, is_open and epochs.total.processed >= epochs.total.started)
+
+    @property
+    def current(self) -> int:
+        """The epoch whose rate the next batch uses."""
+        return self.finished + (self.cut and not self._passing)
+
+    def fit_begins(self) -> None:
+        """Go on with the pass of the checkpoint or of the fit before."""
+        self._passing, self._trained = self.open, 0
+
+    def epoch_begins(self, *, within: bool) -> None:
+        """Begin a pass, unless Lightning resumes within one."""
+        self._trained = 0
+        if not within:
+            self._begin()
+
+    def batch_begins(self, index: int, batches: float) -> None:
+        """Begin a pass that Lightning begins without `on_train_epoch_start`."""
+        if not self._passing and index == 0:
+            self._begin()
+        elif batches == float("inf"):
+            self._passing = True  # without a length Lightning enters a pass again with any index
+        self.cut = False
+
+    def batch_ends(self, *, last: bool, batches: float) -> None:
+        """Finish the pass with its last batch; a lone one that Lightning repeats is none."""
+        self._trained += 1
+        if last and (self._passing or self._trained >= batches):
+            self.finished += 1
+        self.open = self._passing = self._passing and not last
+
+    def epoch_ends(self) -> None:
+        """Note that a pass was left before its last batch."""
+        self.cut = self.cut or self._passing
+        self._passing, self._trained = False, 0
+
+    def _begin(self) -> None:
+        self.finished += self.cut
+        self.open = self.cut = False
+        self._passing = True
