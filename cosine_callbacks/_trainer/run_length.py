@@ -115,17 +115,16 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     # Data that are reloaded may have another number of batches in each epoch.
     ignored = {"batches"} if trainer.reload_dataloaders_every_n_epochs else set()
     if saved and all(saved.get(key) == plan[key] for key in plan.keys() - ignored):
-        length = saved["length"]
-    else:
-        limits = unlimited(max_epochs), unlimited(trainer.max_steps)
-        length = run_length(interval, batches, *limits, accumulation, _done(trainer, epochs))
-        if length is None:
-            endless = limits == (math.inf, math.inf)
-            raise unknown(
-                "the Trainer has neither max_epochs nor max_steps"
-                if endless
-                else "the training data has no length"
-            )
+        return dict(saved)
+    limits = unlimited(max_epochs), unlimited(trainer.max_steps)
+    length = run_length(interval, batches, *limits, accumulation, _done(trainer, epochs))
+    if length is None:
+        endless = limits == (math.inf, math.inf)
+        raise unknown(
+            "the Trainer has neither max_epochs nor max_steps"
+            if endless
+            else "the training data has no length"
+        )
     return {**plan, "length": trainer.strategy.broadcast(length)}
 
 
