@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -126,7 +127,8 @@ def as_interval(value: Any) -> Interval:
 
 def as_indices(name: str, value: Any) -> int | list[int]:
     """Return one index or a list of different ones, else TypeError or ValueError."""
-    if not isinstance(value, list | tuple):
+    # Hydra's lists are no lists.
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         return as_int(name, value, 0)
     indices = [as_int(name, index, 0) for index in value]
     if not indices or len(set(indices)) < len(indices):

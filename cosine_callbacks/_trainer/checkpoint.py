@@ -162,7 +162,9 @@ def change_warning(
             if before != after:
                 differs.append(f"{name} {_group_name(now, k)} {before} -> {after}")
                 changed.append((was, now, k))
-    if not (differs and groups):
+    constant = all(now["bases"][k] == now["floors"][k] for _, now, k in groups)
+    constant = constant and not (old_cycles.warmup or cycles.warmup or changed)
+    if constant or not (differs and groups):
         return ""
     was, now, k = (changed or groups)[0]
     at = positions[now["index"]]

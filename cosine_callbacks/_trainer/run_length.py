@@ -46,8 +46,7 @@ def run_length(  # noqa: PLR0913, PLR0917 - all that a length depends on
     """
     by_step = interval == "step"
     limit, other = (max_updates, max_epochs) if by_step else (max_epochs, max_updates)
-    # Of data without a length a run with max_steps is expected to reach these.
-    if other == math.inf or (by_step and batches == math.inf):
+    if other == math.inf:
         return None if limit == math.inf else int(limit)
     if batches == math.inf:
         return None
@@ -117,6 +116,8 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
     if saved and all(saved.get(key) == plan[key] for key in plan.keys() - ignored):
         return dict(saved)
     limits = unlimited(max_epochs), unlimited(trainer.max_steps)
+    if interval == "step" and batches == math.inf > limits[1]:
+        limits = math.inf, limits[1]  # who streams data means max_steps
     length = run_length(interval, batches, *limits, accumulation, _done(trainer, epochs))
     if length is None:
         endless = limits == (math.inf, math.inf)

@@ -9,6 +9,7 @@ from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fi
 
 BY_STEP = {"t_max": 20, "interval": "step"}
 BY_EPOCH = {"t_max": 4}
+BY_PLAN = {"interval": "step"}
 RUNS = {
     "uneven-data-accumulated": {
         "samples": 11,
@@ -18,8 +19,10 @@ RUNS = {
     "epochs": {"samples": 4, "options": {}, "run": {"max_epochs": 4}},
     "saved-by-step": {"samples": 8, "options": BY_STEP, "run": {"max_epochs": 2}},
     "saved-by-epoch": {"samples": 8, "options": BY_EPOCH, "run": {"max_epochs": 2}},
+    "saved-by-plan": {"samples": 8, "options": BY_PLAN, "run": {"max_epochs": 2}},
     "resumed-by-step": {"samples": 8, "options": BY_STEP, "run": {"max_epochs": 2}},
     "resumed-by-epoch": {"samples": 8, "options": BY_EPOCH, "run": {"max_epochs": 2}},
+    "resumed-by-plan": {"samples": 8, "options": BY_PLAN, "run": {"max_epochs": 3}},
 }
 # For each run: the planned length, and the position of each update.
 RIGHT = {
@@ -27,8 +30,11 @@ RIGHT = {
     "epochs": (4, [0, 0, 1, 1, 2, 2, 3, 3]),
     "saved-by-step": (20, [*range(8)]),
     "saved-by-epoch": (4, [0] * 4 + [1] * 4),
+    "saved-by-plan": (8, [*range(8)]),
     "resumed-by-step": (20, [8, 9, 10, 11]),
     "resumed-by-epoch": (4, [1] * 4),
+    # 8 updates were done by one process, 2 epochs of 4 are left for two.
+    "resumed-by-plan": (16, [*range(8, 16)]),
 }
 
 
@@ -68,6 +74,10 @@ def test_all_ranks_agree(tmp_path, strategy):
         resumed, callback = Model(batches=8), CosineAnnealingCallback(**options)
         fit(resumed, callback, ckpt_path=tmp_path / f"two-{interval}.ckpt", max_epochs=3)
         assert resumed.rates == curve(planned, positions)
+    resumed, callback = Model(batches=8), CosineAnnealingCallback(**BY_PLAN)
+    with pytest.warns(UserWarning, match="t_max 8 -> 16"):
+        fit(resumed, callback, ckpt_path=tmp_path / "two-plan.ckpt", max_epochs=3)
+    assert resumed.rates == curve(16, range(8, 16))
 
 
 @pytest.mark.slow
