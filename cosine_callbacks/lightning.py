@@ -20,10 +20,14 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
     uninterrupted one would have used, and after t_max the rate stays at the floor. Each rate is
     written before anything logs or uses it: the order of the callbacks does not matter.
 
-    The base rates are those of the checkpoint when a run is resumed, as in torch's own schedulers;
-    give `lr_initial` to change them. Groups added during training, and groups whose owner sets
-    their rate, go on from the rate they then have. Source: SGDR, Loshchilov & Hutter,
-    arXiv:1608.03983.
+    An epoch is a whole pass over the training data: a batch that Lightning trains again after a
+    resume has the rate of the epoch that follows. The planned run is what is done plus what is left
+    under the Trainer's settings of now; where they have not changed, the saved length stands.
+
+    The base rates are those of the checkpoint when a run is resumed, as in torch's own schedulers,
+    with a warning where the model configures others; give `lr_initial` to change them. Groups added
+    during training, and groups whose owner sets their rate, go on from the rate they then have.
+    Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
     Args:
         t_max: Position at which the floor is reached, warmup included: an int in units of
@@ -47,7 +51,13 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
         ValueError: An argument is out of its range or contradicts another one. From `fit`, before
             the first batch and with every rate left as it was: an optimizer that does not exist or
             that something else drives too, a floor above a group's rate, a run whose planned
-            length is needed but unknown, a checkpoint state that is not ours or of a newer version.
+            length is needed but unknown or shorter than its warmup (a smoke test passes), a
+            checkpoint state that is not ours or of a newer version.
+
+    Warns:
+        UserWarning: Once each: the checkpoint has other parameters, the model configures another
+            rate, reloaded data have another number of batches than was planned, or in manual
+            optimization the `step` of a driven optimizer is never called.
 
     Examples:
         >>> from cosine_callbacks.lightning import CosineAnnealingCallback

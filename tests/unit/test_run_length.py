@@ -9,7 +9,7 @@ from cosine_callbacks._trainer.run_length import Done, run_length
 ONE = {0: 1}
 
 
-# Interval, batches, max_epochs, max_updates, accumulation; epochs, updates and batches done; length.
+# Interval, batches, both limits, accumulation; epochs, updates and batches done; the length.
 @pytest.mark.parametrize(
     "row",
     [
