@@ -54,11 +54,16 @@ class Plan(NamedTuple):
 
     def title(self) -> str:
         """Return the parameters that are not at their defaults, and what they count."""
+        warmup, unit = self.parameters.warmup, f"{self.interval}s"
         shown = non_defaults(self.parameters, as_dict(self.parameters))
         if self.configured:
             shown[0] += f" from {self.source}"
-        planned = f"{self.length} " if self.length else ""
-        return f"{', '.join(shown)}; {planned}{self.interval}s"
+        title = f"{', '.join(shown)}; {f'{self.length} ' if self.length else ''}{unit}"
+        if isinstance(warmup, float):
+            title = title.replace(
+                f"warmup={warmup}", f"warmup={warmup} ({self.cycles.warmup} {unit})"
+            )
+        return title
 
 
 def make_plan(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:

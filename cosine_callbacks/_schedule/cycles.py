@@ -102,6 +102,18 @@ def lay_out(parameters: Parameters, planned: int = 0, last: int = MAX_POSITION) 
     return Cycles(ends, warmup, start, parameters.peak_decay)
 
 
+def lost_warmup(parameters: Parameters, cycles: Cycles, interval: str) -> str | None:
+    """Return the warning that the fraction of a warmup is rounded to nothing, None if it is not."""
+    if not parameters.warmup or cycles.warmup:
+        return None
+    units = f"{interval}s"
+    cure = "" if interval == "step" else "interval='step' or "
+    return (
+        f"warmup must be half a unit of the first cycle at least, got {parameters.warmup} of "
+        f"{cycles.first} {units}, which is 0 {units}; give {cure}an int"
+    )
+
+
 def _first_end(t_max: float | None, planned: int) -> int:
     if isinstance(t_max, int):
         return t_max

@@ -573,7 +573,7 @@ def test_the_demos_config(command):
     config = "--config", "examples/lightning/config.yaml"
     status, output, _ = command("preview", *config, "--steps_per_epoch", 34)
     assert status == 0
-    title = "lr_initial=0.003 from model.lr, lr_min=0.0001, warmup=0.05; 340 steps\n"
+    title = "lr_initial=0.003 from model.lr, lr_min=0.0001, warmup=0.05 (17 steps); 340 steps\n"
     assert output.startswith(title)
     assert output.splitlines()[-8].split() == ["0", "50", "100", "150", "200", "250", "300"]
     # 17 updates of warmup, 1/18 of the peak in the first; then 0.0029 * (1 + cos) / 2 + 0.0001.

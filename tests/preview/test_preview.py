@@ -47,6 +47,21 @@ def test_the_plain_curve(command):
 
 
 @pytest.mark.parametrize(
+    ("flags", "title"),
+    [
+        ("--t_max 10 --warmup 0.05", "t_max=10, warmup=0.05 (0 epochs); epochs"),
+        ("--t_max 40 --warmup 0.25 --interval step", "t_max=40, warmup=0.25 (10 steps); steps"),
+        ("--t_max 10 --warmup 2", "t_max=10, warmup=2; epochs"),
+        ("--t_max 10 --warmup 0.0", "t_max=10; epochs"),
+    ],
+)
+def test_the_title_says_how_many_units_a_fraction_of_warmup_is(command, flags, title):
+    status, output, stderr = command("preview", "--lr_initial", 0.1, *flags.split())
+    assert (status, stderr) == (0, "")
+    assert output.startswith(f"lr_initial=0.1, {title}\n")
+
+
+@pytest.mark.parametrize(
     ("arguments", "rows"),
     [
         # 0.5 in the middle of the cosine, and 1/5 + 4/5 * e/4 in the warmup.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
 from cosine_callbacks._schedule.parameters import Parameters, floor_under
 
 
@@ -126,6 +126,34 @@ def test_warmup_is_checked_against_the_planned_first_cycle():
 )
 def test_cycles_that_would_end_beyond_the_last_position_are_left_out(given, last, ends):
     assert list(lay_out(Parameters(**given), last=last).ends) == ends
+
+
+NONE_LEFT = "warmup must be half a unit of the first cycle at least, got "
+
+
+@pytest.mark.parametrize(
+    ("given", "planned", "interval", "sentence"),
+    [
+        (
+            {"warmup": 0.05},
+            10,
+            "epoch",
+            f"{NONE_LEFT}0.05 of 10 epochs, which is 0 epochs; give interval='step' or an int",
+        ),
+        (
+            {"warmup": 0.25, "t_max": 0.1},
+            20,
+            "step",
+            f"{NONE_LEFT}0.25 of 2 steps, which is 0 steps; give an int",
+        ),
+        ({"warmup": 0.05}, 11, "epoch", None),
+        ({"warmup": 0.0}, 10, "epoch", None),
+        ({"warmup": 1}, 10, "epoch", None),
+    ],
+)
+def test_a_warmup_that_is_rounded_to_nothing(given, planned, interval, sentence):
+    parameters = Parameters(**given)
+    assert lost_warmup(parameters, lay_out(parameters, planned), interval) == sentence
 
 
 def test_cycles_for_ever_need_a_length():
