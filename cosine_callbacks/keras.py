@@ -133,8 +133,8 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         """Return the rate at this step.
 
         Args:
-            step: Finished batches, as the optimizer counts them: an integer scalar or array, or a
-                variable; below 0 is 0.
+            step: Finished batches, as the optimizer counts them: a scalar or array, or a variable;
+                below 0 is 0, and beyond 2**31 - 1 the floor holds.
 
         Raises:
             TypeError: The optimizer is one of tf_keras, which calls a schedule of Keras 3 without
@@ -146,13 +146,19 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
                 "CosineAnnealingCallback of cosine_callbacks.tensorflow with interval='step' there"
             )
         with keras.name_scope(self.name):
+            unit = self._unit
+            if isinstance(step, int | float | np.generic | np.ndarray):
+                # Backends narrow it, and a step beyond 2**31 would wrap around to the peak.
+                step = np.clip(np.asarray(step, "float64") / unit, 0, LAST_STEP).astype("int32")
+                unit = 1
             step = ops.convert_to_tensor(step)
             position = keras.backend.standardize_dtype(step.dtype)
             if position not in ("int32", "int64"):
-                position, step = "int32", ops.cast(step, "int32")
+                fits, position = ops.cast(step, "float32") < LAST_STEP, "int32"
+                step = ops.where(fits, ops.cast(step, position), LAST_STEP)
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
             own = _graph_ops(dtype, position, len(self._cycles.ends))
-            e = step // self._unit if self._unit > 1 else step
+            e = step // unit if unit > 1 else step
             height, floor_scale = heights(self._cycles, e, own)
             # Rounded as tensors are: a difference of doubles could lift a rate over the peak.
             dtype = keras.backend.standardize_dtype(height.dtype)

@@ -194,6 +194,34 @@ def test_a_step_of_any_kind(kind):
     assert keras.backend.standardize_dtype(rate.dtype) == "float32"
 
 
+TOO_FAR = {
+    "uint32": np.uint32(2**31 + 5),
+    "int64": np.int64(2**31 + 5),
+    "int": 2**70,
+    "float": 3e9,
+    "infinite": math.inf,
+    "array": np.array([2**31 + 5, 2**63 - 1]),
+    "tensor": ops.convert_to_tensor(3e9, "float32"),
+    "infinite tensor": ops.convert_to_tensor(math.inf, "float32"),
+    "uint32 tensor": ops.cast(ops.convert_to_tensor(np.uint32(2**31 + 5)), "uint32"),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"cycles": None}, {"t_max": LAST}], ids=str)
+@pytest.mark.parametrize("step", TOO_FAR.values(), ids=TOO_FAR)
+def test_beyond_the_last_step_the_floor_holds(step, options):
+    schedule = CosineAnnealingSchedule(**{"lr_initial": 1, "t_max": 8, "lr_min": 0.25, **options})
+    assert np.all(ops.convert_to_numpy(schedule(step)) == 0.25)
+
+
+def test_far_steps_are_divided_before_they_are_clipped():
+    schedule = CosineAnnealingSchedule(lr_initial=1, t_max=2 * 10**8, steps_per_epoch=20)
+    # LR(1 / 2) = LR_initial / 2, at step 2e9 of 4e9; LR(3 / 4) is sin(pi / 8)**2.
+    right = pytest.approx([0.5, 0.14644661], rel=6e-7)
+    assert list(ops.convert_to_numpy(schedule(np.array([2 * 10**9, 3 * 10**9])))) == right
+    assert [as_float(schedule(step)) for step in (2e9, 3e9)] == right
+
+
 def test_units():
     by_epoch = CosineAnnealingSchedule(lr_initial=0.1, t_max=4, steps_per_epoch=10)
     assert as_float(by_epoch(19)) == as_float(by_epoch(10)) == pytest.approx(0.08535534, rel=6e-7)
