@@ -156,7 +156,8 @@ class TrainerCallback:
         if not isinstance(t_max, int):
             saved = run.saved.get("plan")
             run.plan = plan_run(trainer, t_max, self._interval, run.max_epochs, run.epochs, saved)
-        cycles = start.lay_out_run(trainer, self._parameters, run.plan.get("length", 0))
+        planned = run.plan.get("length", 0)
+        cycles = start.lay_out_run(trainer, self._parameters, planned, self._interval)
         run.groups = start.restore_groups(
             trainer, self._parameters, cycles, run.configured, run.saved, run.counts
         )

@@ -6,7 +6,7 @@ import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
 from cosine_callbacks._trainer import checkpoint
 from cosine_callbacks._trainer.param_groups import (
     ParamGroups,
@@ -81,8 +81,10 @@ def is_smoke_test(trainer: Any) -> bool:
     return bool(trainer.fast_dev_run or trainer.overfit_batches)
 
 
-def lay_out_run(trainer: Any, parameters: Parameters, planned: int) -> Cycles:
+def lay_out_run(trainer: Any, parameters: Parameters, planned: int, interval: str) -> Cycles:
     """Return the cycles of the run; of a smoke test those of a run that is long enough for them.
+
+    Warns where a fraction of a warmup is rounded to nothing.
 
     Raises:
         ValueError: The run is shorter than its warmup, or than one unit a cycle.
@@ -90,7 +92,11 @@ def lay_out_run(trainer: Any, parameters: Parameters, planned: int) -> Cycles:
     for doublings in range(63 if is_smoke_test(trainer) else 0):
         with suppress(ValueError):
             return lay_out(parameters, planned << doublings)
-    return lay_out(parameters, planned)
+    cycles = lay_out(parameters, planned)
+    lost = lost_warmup(parameters, cycles, interval)
+    if lost and trainer.is_global_zero:
+        warnings.warn(lost, stacklevel=2)
+    return cycles
 
 
 def warn_of_batches(trainer: Any, plan: Mapping[str, Any]) -> bool:

@@ -140,3 +140,15 @@ def test_a_constant_rate_is_the_same_in_a_longer_run(tmp_path, recwarn):
             ckpt_path=tmp_path / "run.ckpt",
             max_epochs=4,
         )
+
+
+def test_a_warmup_that_is_rounded_to_nothing_is_named():
+    model = Model()
+    sentence = (
+        "warmup must be half a unit of the first cycle at least, got 0.05 of 4 epochs, which is 0 "
+        "epochs; give interval='step' or an int"
+    )
+    with pytest.warns(UserWarning, match=re.escape(sentence)) as caught:
+        fit(model, CosineAnnealingCallback(warmup=0.05), max_epochs=4)
+    assert len([w for w in caught if "half a unit" in str(w.message)]) == 1
+    assert model.rates[0] == 0.1
