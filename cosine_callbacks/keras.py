@@ -181,8 +181,8 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
 
     The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run;
     `initial_epoch`, BackupAndRestore and a second fit follow the curve of their epoch, and the log
-    of each epoch holds the `learning_rate` last used. Source: SGDR, Loshchilov & Hutter,
-    arXiv:1608.03983.
+    of each epoch holds the `learning_rate` last used, whoever set it. Source: SGDR, Loshchilov &
+    Hutter, arXiv:1608.03983.
 
     Args:
         t_max: Position, in units of interval, at which the rate has reached the floor, warmup
@@ -206,9 +206,14 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
     Raises:
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
         ValueError: An argument is out of its range, not finite, or contradicts another one. From
-            `fit`, before anything is written: an optimizer that holds a schedule or has rate 0, a
-            floor above its rate, two of these callbacks on one optimizer, or a run whose planned
-            length is needed but unknown.
+            `fit`, before anything is written: an optimizer that holds a schedule or a decay or has
+            rate 0, a floor above its rate, two of these callbacks on one optimizer, or a run whose
+            planned length is needed but unknown.
+
+    Warns:
+        UserWarning: Once in a fit: another callback sets the rate, too (list this one last); the
+            optimizer took no update in the first epoch; the fraction of the warmup is rounded to 0;
+            a fit that goes on has another planned length than the one before (give t_max).
 
     Examples:
         >>> import keras

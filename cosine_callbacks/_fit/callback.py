@@ -3,31 +3,32 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from typing import Any
 
 from cosine_callbacks._fit.optimizers import (
-    RECORDS,
     Snapshot,
-    has_rate,
+    accumulation_of,
     inner_optimizers,
-    name_of,
-    read_rate,
+    is_legacy,
+    log_suffixes,
     record_of,
     register,
     snapshot,
-    unscaled,
-    value_of,
+    trace,
 )
-from cosine_callbacks._fit.run import FitRun, OptimizerCurve, floor_and_peak
-from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._fit.run import (
+    Epoch,
+    FitRun,
+    OptimizerCurve,
+    batches_at_once,
+    floor_and_peak,
+    warn_of_another_length,
+)
+from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_interval
-
-
-def is_legacy(kind: type) -> bool:
-    """Say whether the class belongs to tf_keras, the legacy Keras 2."""
-    return any(base.__module__.partition(".")[0] == "tf_keras" for base in kind.__mro__)
 
 
 class FitCallback:
@@ -78,7 +79,7 @@ class FitCallback:
             )
         parent: Any = super()
         parent.set_model(model)
-        self._before = [snapshot(each) for each in inner_optimizers(model.optimizer)]
+        self._before = [snapshot(each) for each in self._optimizers()]
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Lay out the curve of each optimizer; nothing is written yet.
@@ -96,46 +97,35 @@ class FitCallback:
                 "a MultiOptimizer over a function must be built before training begins, got one "
                 "without optimizers; call model.optimizer.build(model.trainable_variables)"
             )
-        optimizers = inner_optimizers(model.optimizer)
-        curves = [
-            self._curve(optimizer, before)
-            for optimizer, before in zip(optimizers, self._before, strict=True)
-        ]
+        optimizers = self._optimizers()
+        each_with_its = zip(optimizers, self._before, log_suffixes(model.optimizer), strict=True)
+        curves = [self._curve(*each) for each in each_with_its]
         for optimizer in optimizers:
             register(optimizer, self)
-        # tf_keras keeps this number in a private variable.
-        at_once = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
-        self._run = FitRun(curves, int(value_of(at_once)))
-        if self._interval == "step" and self._run.batches_at_once > 1:
-            warnings.warn(
-                f"interval='step' sets one rate per execution, got steps_per_execution="
-                f"{self._run.batches_at_once}; give the optimizer a CosineAnnealingSchedule for "
-                "one per update",
-                stacklevel=2,
-            )
+        lost = lost_warmup(self._parameters, curves[0].cycles, self._interval)
+        if lost:
+            warnings.warn(lost, stacklevel=2)
+        self._run = FitRun(curves, batches_at_once(model, self._interval))
 
     def _current_model(self) -> Any:
         # A property of the base class: on JAX, reading it updates the model's variables.
         callback: Any = self
         return callback.model
 
+    def _optimizers(self) -> list[Any]:
+        # Through the model each time: on JAX a write to an optimizer kept from before is lost.
+        return inner_optimizers(self._current_model().optimizer)
+
     def _fit_param(self, name: str) -> int | None:
         # None where `fit` does not know it, or where a custom loop did not set it.
         found: int | None = (getattr(self, "params", None) or {}).get(name)
         return found
 
-    def _curve(self, optimizer: Any, before: Snapshot) -> OptimizerCurve:
+    def _curve(self, optimizer: Any, before: Snapshot, suffix: str) -> OptimizerCurve:
         floor, base = floor_and_peak(self._parameters, optimizer, before)
-        accumulation = 1
-        if self._interval == "step":
-            accumulation = getattr(optimizer, "gradient_accumulation_steps", None) or 1
+        accumulation = accumulation_of(optimizer) if self._interval == "step" else 1
         fixed = isinstance(self._parameters.t_max, int)
         cycles = lay_out(self._parameters, 0 if fixed else self._planned(accumulation))
-        suffix = (
-            ""
-            if optimizer is unscaled(self._current_model().optimizer)
-            else f"_{name_of(optimizer)}"
-        )
         return OptimizerCurve(floor, base, cycles, accumulation, suffix)
 
     def _planned(self, accumulation: int) -> int:
@@ -160,81 +150,79 @@ class FitCallback:
             ValueError: Batches are counted, their number per epoch is unknown, and the first epoch
                 of this fit is not 0.
         """
-        run = self._run
-        if run.written:
-            self._find_other_writer()
-        # Write again in each epoch, whatever happened in between.
-        run.written, run.checked = [], False
-        steps = self._steps()
-        if steps:
-            run.start = epoch * steps
-        elif epoch and not run.begun:
-            raise ValueError(
-                f"steps_per_epoch must be given where a fit begins in a later epoch, got epoch "
-                f"{epoch} with batches of unknown number; call fit with steps_per_epoch="
-            )
-        run.begun = True
+        run, steps = self._run, self._steps()
+        if run.trace is None:
+            if epoch and not steps:
+                raise ValueError(
+                    "steps_per_epoch must be given where a fit begins in a later epoch, got epoch "
+                    f"{epoch} with batches of unknown number; call fit with steps_per_epoch="
+                )
+            self._begin(epoch)
+        else:
+            run.other_rates(self._optimizers())
+        # Nothing is written yet: write again in each epoch, whatever happened in between.
+        run.epoch = Epoch(epoch * steps if steps else run.epoch.start + run.epoch.ended)
         if self._interval == "epoch":
             self._write(epoch)
 
-    def _find_other_writer(self) -> bool:
-        """Say whether a rate is not the one written last, and warn of it once in a fit."""
-        found = False
-        for optimizer in inner_optimizers(self._current_model().optimizer):
-            record = RECORDS.get(optimizer)
-            # The model may have a new optimizer since.
-            if record is None or not record.written or has_rate(optimizer, record.written):
-                continue
-            found = True
-            if not self._run.warned:
-                self._run.warned = True
-                warnings.warn(
-                    f"{type(self).__name__} and another writer, such as ReduceLROnPlateau or "
-                    f"LearningRateScheduler, both set the rate of {name_of(optimizer)}, got "
-                    f"{read_rate(optimizer)} where {record.written[0]} was written; remove one of "
-                    "the two",
-                    stacklevel=2,
-                )
-        return found
+    def _begin(self, epoch: int) -> None:
+        """Begin the first epoch, which only now is known, after all callbacks have begun."""
+        run, t_max = self._run, self._parameters.t_max
+        if not isinstance(t_max, int):
+            planned = self._planned(run.curves[0].accumulation), self._interval
+            warn_of_another_length(self._optimizers()[0], t_max, planned, epoch)
+        run.trace = trace(self._current_model().optimizer)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Write the rate of a new batch, or that of the epoch again where another one wrote."""
-        # Do not count here: some backends also begin a batch that does not exist.
-        run = self._run
+        # Do not count batches here: some backends also begin one that does not exist.
+        run, epoch = self._run, self._run.epoch
+        run.thread = threading.get_ident()
+        # Read seldom: it waits for the device. LearningRateScheduler, listed after us, writes
+        # after our `on_epoch_begin`; others write at each batch.
+        if epoch.written and epoch.overridden is None:
+            found = bool(run.other_rates(self._optimizers()))
+            epoch.overridden = found if epoch.begun else None
+        epoch.begun = True
         if self._interval == "step":
-            self._write(run.start + batch)
-        elif not run.checked:
-            # LearningRateScheduler, listed after us, writes after our `on_epoch_begin`.
-            run.checked = True
-            if self._find_other_writer():
-                run.written = []
-                self._write(run.start)
+            self._write(epoch.start + batch)
+        elif run.warned:
+            self._write(epoch.start)
 
     def _write(self, position: int) -> None:
         run = self._run
         rates = [curve.rate(position) for curve in run.curves]
-        if rates == run.written:
+        if rates == run.epoch.written and not run.warned:
             return
-        run.written = rates
-        # Through the model each time: on JAX a write to an optimizer kept from before is lost.
-        optimizers = inner_optimizers(self._current_model().optimizer)
-        for optimizer, curve, rate in zip(optimizers, run.curves, rates, strict=True):
+        run.epoch.written = rates
+        for optimizer, curve, rate in zip(self._optimizers(), run.curves, rates, strict=True):
             optimizer.learning_rate = rate
             # Do not read the variable back here: it would wait for the device.
             record = record_of(optimizer)
             record.base, record.written = curve.base, (rate, *record.written[:1])
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """With interval "step", count; the ends may arrive out of order and at the same time."""
-        if self._interval == "step":
-            self._run.end_batch(batch)
+        """Count; the ends may arrive out of order and at the same time, in other threads."""
+        run = self._run
+        run.end_batch(batch)
+        if run.warned and run.thread == threading.get_ident():
+            run.epoch.acted = run.other_rates(self._optimizers())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Report the rate last used, under the names that the framework's own callbacks use."""
-        run = self._run
-        last = run.start + max(run.ended - 1, 0) // run.batches_at_once * run.batches_at_once
-        run.start, run.ended = run.start + run.ended, 0
+        run, optimizers = self._run, self._optimizers()
+        others = run.other_rates(optimizers)
+        if run.epoch.acted is not None:
+            others = run.epoch.acted
+        elif run.epoch.overridden is False:
+            others = {}  # written after the last batch, by a callback listed before us
+        if not run.used:
+            run.warn_of_idle(self._current_model().optimizer)
+        run.used = [
+            others[i] if i in others else run.rate_used(i, optimizer)
+            for i, optimizer in enumerate(optimizers)
+        ]
         if logs is not None:
-            for curve in run.curves:
+            for curve, rate in zip(run.curves, run.used, strict=True):
                 for key in self._log_keys:
-                    logs[key + curve.suffix] = curve.rate(last)
+                    logs[key + curve.suffix] = rate

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Record:
-    """What is known of an optimizer: who drives it, its base rate, the rates last written.
+    """What is known of an optimizer: who drives it, its base, the rates and the plan last used.
 
     Two rates, because on JAX the last write is undone if its batch fails or does not exist. A weak
     reference: a strong one would keep callback and optimizer alive together.
@@ -21,6 +21,7 @@ class Record:
     base: float | None = None
     written: tuple[float, ...] = ()
     callback: ReferenceType[Any] | None = None
+    planned: tuple[int, str] | None = None
 
 
 # By optimizer, not by callback: another callback on the optimizer finds the same base.
@@ -55,6 +56,11 @@ class Snapshot(NamedTuple):
     trained: bool
 
 
+def is_legacy(kind: type) -> bool:
+    """Say whether the class belongs to tf_keras, the legacy Keras 2."""
+    return any(base.__module__.partition(".")[0] == "tf_keras" for base in kind.__mro__)
+
+
 def unscaled(optimizer: Any) -> Any:
     """Return the optimizer without the LossScaleOptimizer around it."""
     return getattr(optimizer, "inner_optimizer", optimizer)
@@ -66,17 +72,32 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
     return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
+def with_wrapped(optimizer: Any) -> list[Any]:
+    """Return the optimizer and those that it wraps, which may be the ones that act."""
+    return [optimizer, *(each for each in vars(optimizer).values() if hasattr(each, "iterations"))]
+
+
 def has_schedule(optimizer: Any) -> bool:
-    """Say whether the optimizer holds a schedule or a function instead of a rate."""
+    """Say whether the optimizer, or one that it wraps, holds a schedule or a function as rate."""
     # No public attribute works everywhere: some getters call the function, some setters replace
     # it. Legacy optimizers keep it in `_hyper`, all others as `_learning_rate`.
-    held = getattr(optimizer, "_hyper", None) or vars(optimizer)
-    return callable(held.get("learning_rate", held.get("_learning_rate")))
+    held = [getattr(each, "_hyper", None) or vars(each) for each in with_wrapped(optimizer)]
+    return any(callable(each.get("learning_rate", each.get("_learning_rate"))) for each in held)
 
 
 def name_of(optimizer: Any) -> str:
     """Return the optimizer's name; legacy ones show none."""
     return str(getattr(optimizer, "name", type(optimizer).__name__))
+
+
+def log_suffixes(optimizer: Any) -> list[str]:
+    """Return what the logs add to the name of each optimizer's rate: nothing if there is one."""
+    optimizers = inner_optimizers(optimizer)
+    if optimizers == [unscaled(optimizer)]:
+        return [""]
+    names = [name_of(each) for each in optimizers]
+    numbered = len({*names}) < len(names)
+    return [f"_{name}_{i}" if numbered else f"_{name}" for i, name in enumerate(names)]
 
 
 def value_of(variable: Any) -> Any:
@@ -106,3 +127,25 @@ def snapshot(optimizer: Any) -> Snapshot:
     record = record_of(optimizer)
     base = record.base if has_rate(optimizer, record.written) else None
     return Snapshot(read_rate(optimizer), base, trained=bool(optimizer.iterations > 0))
+
+
+def accumulation_of(optimizer: Any) -> int:
+    """Return how many batches one update of this optimizer takes."""
+    return getattr(optimizer, "gradient_accumulation_steps", None) or 1
+
+
+def batches_of(optimizer: Any) -> int:
+    """Return how many batches this optimizer has taken, which one update may accumulate."""
+    # `iterations` counts the updates; legacy optimizers have only that.
+    counter = getattr(optimizer, "_iterations", None)
+    return int(value_of(optimizer.iterations if counter is None else counter))
+
+
+def trace(optimizer: Any) -> list[Any]:
+    """Return numbers of which each batch that the optimizer takes changes at least one."""
+    # Loss scaling skips an update that overflows and lowers its scale, which in Keras 3 is the
+    # initial one until it is built.
+    names = ("dynamic_scale", "loss_scale", "initial_scale")
+    scale = next((getattr(optimizer, name) for name in names if hasattr(optimizer, name)), 1)
+    counted = [each for inner in inner_optimizers(optimizer) for each in with_wrapped(inner)]
+    return [id(optimizer), value_of(scale), *map(batches_of, counted)]

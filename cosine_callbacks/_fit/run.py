@@ -1,14 +1,28 @@
-"""One fit: the curve of each optimizer, and what has been written and counted so far."""
+"""One fit: the curve of each optimizer, what was written and counted, and what others did."""
 
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from cosine_callbacks._fit.optimizers import name_of
+from cosine_callbacks._fit.optimizers import (
+    RECORDS,
+    accumulation_of,
+    batches_of,
+    has_rate,
+    is_legacy,
+    name_of,
+    read_rate,
+    record_of,
+    trace,
+    unscaled,
+    value_of,
+    with_wrapped,
+)
 from cosine_callbacks._schedule.parameters import floor_under
 from cosine_callbacks._schedule.validation import FLOAT32_POSITIVE, as_float
 from cosine_callbacks.formula import rate_at
@@ -40,33 +54,123 @@ class OptimizerCurve(NamedTuple):
 
 
 @dataclass
+class Epoch:
+    """What belongs to one epoch.
+
+    Attributes:
+        start: Position at which it began.
+        begun: Whether a batch began.
+        ended: Batches that ended.
+        written: The rates written last.
+        overridden: Whether another writer was seen when the second execution began; None before.
+        acted: The rates of others at the end of the last batch, by index, where they were read.
+    """
+
+    start: int = 0
+    begun: bool = False
+    ended: int = 0
+    written: list[float] = field(default_factory=list)
+    overridden: bool | None = None
+    acted: dict[int, float] | None = None
+
+
+@dataclass
 class FitRun:
     """What belongs to one fit.
 
     Attributes:
         curves: Of each optimizer.
-        batches_at_once: Batches per execution, which all use the rate of the first one.
-        start: Position at which the epoch began.
-        ended: Batches of the epoch that ended.
-        written: The rates written last in the epoch.
-        begun: Whether an epoch has begun.
+        at_once: Batches that all use the rate of the first of them.
+        epoch: The present one.
+        trace: Of the model's optimizer when the first epoch began; None before.
+        used: The rates of the log of the last epoch.
         warned: Whether another writer has been named.
-        checked: Whether this epoch's rate was compared with what was written.
+        thread: That of the training.
     """
 
     curves: list[OptimizerCurve]
-    batches_at_once: int
-    start: int = 0
-    ended: int = 0
-    written: list[float] = field(default_factory=list)
-    begun: bool = False
+    at_once: int
+    epoch: Epoch = field(default_factory=Epoch)
+    trace: list[Any] | None = None
+    used: list[float] = field(default_factory=list)
     warned: bool = False
-    checked: bool = False
+    thread: int = 0
 
     def end_batch(self, batch: int) -> None:
         """Count the batches that ended; they may come out of order and at the same time."""
         with LOCK:
-            self.ended = max(self.ended, batch + 1)
+            self.epoch.ended = max(self.epoch.ended, batch + 1)
+
+    def rate_used(self, i: int, optimizer: Any) -> float:
+        """Return the rate of this optimizer's last update."""
+        accumulated = batches_of(optimizer) % accumulation_of(optimizer)
+        last = self.epoch.ended - 1 - accumulated
+        if last < 0 and self.used:  # no update in this epoch
+            return self.used[i]
+        return self.curves[i].rate(self.epoch.start + max(last, 0) // self.at_once * self.at_once)
+
+    def other_rates(self, optimizers: list[Any]) -> dict[int, float]:
+        """Return by index the rates that are not those written last; warn once in a fit."""
+        rates = {}
+        for i, optimizer in enumerate(optimizers):
+            record = RECORDS.get(optimizer)
+            # The model may have a new optimizer since.
+            if record is None or not record.written or has_rate(optimizer, record.written):
+                continue
+            rates[i] = read_rate(optimizer)
+            if not self.warned:
+                self.warned = True
+                warnings.warn(
+                    "CosineAnnealingCallback and another writer, such as ReduceLROnPlateau or "
+                    f"LearningRateScheduler, both set the rate of {name_of(optimizer)}, got "
+                    f"{rates[i]} where {record.written[0]} was written; remove one of the two, or "
+                    "list CosineAnnealingCallback last",
+                    stacklevel=2,
+                )
+        return rates
+
+    def warn_of_idle(self, optimizer: Any) -> None:
+        """Warn, after the first epoch, of an optimizer that has taken none of its batches."""
+        if self.epoch.ended and trace(optimizer) == self.trace:
+            warnings.warn(
+                "the optimizer of the model must be the one that its train_step applies, got "
+                f"{name_of(unscaled(optimizer))}, which took no update in the first epoch; compile "
+                "the model with the optimizer that is applied",
+                stacklevel=2,
+            )
+
+
+def batches_at_once(model: Any, interval: str) -> int:
+    """Return how many batches at most use the rate of the first of them."""
+    if interval == "epoch":
+        return sys.maxsize
+    # tf_keras keeps this number in a private variable.
+    number = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
+    number = int(value_of(number))
+    if number > 1:
+        cure = "give the optimizer a CosineAnnealingSchedule"
+        if is_legacy(type(model)):
+            cure = "compile the model with steps_per_execution=1"
+        warnings.warn(
+            f"interval='step' sets one rate per execution, got steps_per_execution={number}; "
+            f"{cure} for one per update",
+            stacklevel=2,
+        )
+    return number
+
+
+def warn_of_another_length(
+    optimizer: Any, t_max: float | None, planned: tuple[int, str], epoch: int
+) -> None:
+    """Warn where a fit that begins in a later epoch is not as long as the one before."""
+    record = record_of(optimizer)
+    before, record.planned = record.planned, planned
+    if epoch and before and before[0] != planned[0] and before[1] == planned[1]:
+        warnings.warn(
+            f"t_max must be given for one curve over several fits, got {t_max} and {planned[0]} "
+            f"planned {planned[1]}s after {before[0]} in the fit before; give t_max=",
+            stacklevel=2,
+        )
 
 
 def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> tuple[float, float]:
@@ -77,10 +181,18 @@ def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> 
     """
     name = name_of(optimizer)
     if before.rate is None:
+        schedule = ", or drop this callback and give it a CosineAnnealingSchedule"
         raise ValueError(
             f"{name} must hold a rate that can be set, got a schedule or a function; give the "
-            "optimizer a float, or drop this callback and give it a CosineAnnealingSchedule"
+            f"optimizer a float{'' if is_legacy(type(optimizer)) else schedule}"
         )
+    for each in with_wrapped(optimizer):
+        decay = getattr(each, "_initial_decay", 0)  # legacy optimizers alone have it
+        if decay:
+            raise ValueError(
+                f"{name_of(each)} must have no decay of its own, got decay={decay}; build it "
+                "without decay="
+            )
     base = parameters.lr_initial
     if base is None:
         base = before.rate if before.base is None else before.base

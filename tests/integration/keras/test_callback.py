@@ -12,7 +12,7 @@ import pytest
 
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.curve import cosine
-from tests.integration.keras.parts import BACKEND, DATA, Scaled, compiled, fit, weight_of
+from tests.integration.keras.parts import BACKEND, DATA, Scaled, Weight, compiled, fit, weight_of
 
 
 def sgd(rate=0.1, **options):
@@ -277,6 +277,16 @@ def test_a_model_without_an_optimizer():
         fit(compiled(None), CosineAnnealingCallback())
 
 
+def test_a_warmup_that_is_rounded_to_nothing_is_named():
+    sentence = r"^warmup must be .* got 0\.05 of 10 epochs, .*; give interval='step' or an int$"
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        fit(sgd(), CosineAnnealingCallback(warmup=0.05), epochs=10)
+    assert sum("warmup" in str(warning.message) for warning in caught) == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "warmup")
+        fit(sgd(), CosineAnnealingCallback(warmup=0.05, interval="step"), epochs=10)
+
+
 class SetRate(keras.callbacks.Callback):
     """Set the rate at the end of each epoch."""
 
@@ -309,11 +319,231 @@ def test_an_undone_write_is_no_second_writer():
     hooks.on_train_begin()
     hooks.on_epoch_begin(0)
     hooks.on_train_batch_begin(0)
+    model.train_on_batch(DATA[:1], DATA[:1])
     hooks.on_train_batch_end(0)
     hooks.on_train_batch_begin(1)
     model.optimizer.learning_rate = 0.1  # as Keras on JAX does where batch 1 fails
     hooks.on_epoch_end(0)
     hooks.on_epoch_begin(1)
+
+
+class EveryBatch(keras.callbacks.Callback):
+    """Set a rate of its own at each batch, and note the rates used."""
+
+    def __init__(self, hook):
+        super().__init__()
+        self.used, self.weight = [], 0.0
+        setattr(self, hook, self.write)
+        self.async_safe = False
+
+    def write(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 0.5 + batch / 16
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.used.append(self.weight - weight_of(self.model))
+        self.weight = weight_of(self.model)
+
+
+both_intervals = pytest.mark.parametrize("interval", ["epoch", "step"])
+
+
+@both_intervals
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_another_rate_that_acts_at_every_batch_is_named_and_logged(interval, epochs):
+    writer = EveryBatch("on_train_batch_begin")
+    ours = CosineAnnealingCallback(interval=interval)
+    sentence = r"another writer.* got 0\.\d+ where .* or list CosineAnnealingCallback last$"
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        _, history = fit_and_sum_rates(sgd(), ours, writer, data=DATA[:3], epochs=epochs)
+    assert sum("another writer" in str(warning.message) for warning in caught) == 1
+    assert writer.used == pytest.approx([0.5 + 0.5625 + 0.625] * epochs, rel=6e-7)
+    assert history["learning_rate"] == [0.625] * epochs
+
+
+@both_intervals
+def test_an_only_batch_at_another_rate_is_logged(interval):
+    ours = CosineAnnealingCallback(interval=interval)
+    writer = EveryBatch("on_train_batch_begin")
+    with pytest.warns(UserWarning, match="another writer"):
+        _, history = fit_and_sum_rates(sgd(), ours, writer, data=DATA[:1])
+    assert (writer.used, history["learning_rate"]) == ([0.5], [0.5])
+
+
+@both_intervals
+def test_listed_last_ours_acts_at_every_batch(interval):
+    model, ours = sgd(), CosineAnnealingCallback(interval=interval)
+    with pytest.warns(UserWarning, match="another writer"):
+        sum_of_rates, history = fit_and_sum_rates(model, EveryBatch("on_train_batch_begin"), ours)
+    curve = [0.1] * 10 if interval == "epoch" else [cosine(e, 10) for e in range(10)]
+    assert sum_of_rates == pytest.approx(sum(curve), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx(curve[-1:], rel=6e-7)
+
+
+@both_intervals
+def test_a_rate_set_at_the_end_of_each_batch_does_not_act_for_long(interval):
+    ours = CosineAnnealingCallback(interval=interval)
+    with pytest.warns(UserWarning, match="another writer"):
+        sum_of_rates, history = fit_and_sum_rates(sgd(), ours, EveryBatch("on_train_batch_end"))
+    curve = [0.1] * 10 if interval == "epoch" else [cosine(e, 10) for e in range(10)]
+    assert sum_of_rates == pytest.approx(sum(curve), rel=6e-7)
+    assert history["learning_rate"] == pytest.approx(curve[-1:], rel=6e-7)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["ours first", "ours last"])
+def test_a_rate_set_after_the_last_batch_is_not_logged(first):
+    callbacks = [CosineAnnealingCallback(t_max=4), SetRate()]
+    with pytest.warns(UserWarning, match="another writer"):
+        _, history = fit_and_sum_rates(sgd(), *callbacks[:: 1 if first else -1], epochs=4)
+    assert history["learning_rate"] == pytest.approx([cosine(e, 4) for e in range(4)], rel=6e-7)
+
+
+@pytest.mark.parametrize(
+    ("interval", "batches_and_steps", "right"),
+    [
+        # Updates after batches 3, 7 and 11 of 14, of which three are planned.
+        ("step", (7, 4), [0.1, 0.025]),
+        ("epoch", (7, 4), [0.1, 0.05]),
+        # One update, after the second epoch: the third has none.
+        ("epoch", (2, 4), [0.1, 0.075, 0.075]),
+        ("step", (2, 4), [0.1, 0.1, 0.1]),
+    ],
+)
+def test_the_log_has_the_rate_of_the_last_update(interval, batches_and_steps, right):
+    number, steps = batches_and_steps
+    _, history = fit_and_sum_rates(
+        sgd(gradient_accumulation_steps=steps),
+        CosineAnnealingCallback(interval=interval),
+        data=DATA[:number],
+        epochs=len(right),
+    )
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
+
+
+def test_the_log_of_a_second_fit_after_half_an_update():
+    model = sgd(gradient_accumulation_steps=4)
+    callback = CosineAnnealingCallback(interval="step", t_max=2)
+    right = []
+    for _ in range(2):
+        _, history = fit_and_sum_rates(model, callback, data=DATA[:7])
+        right.append(history["learning_rate"][0])
+    # Batch 3 of the first fit; batches 0 and 4 of the second, after three that were left over.
+    assert right == pytest.approx([0.1, 0.05], rel=6e-7)
+    assert weight_of(model) == pytest.approx(-0.1 - 0.1 - 0.05, rel=6e-7)
+
+
+class Idle(keras.Sequential):
+    """A model whose `train_step` leaves the optimizer of the model alone, as that of a GAN does."""
+
+    if BACKEND == "jax":
+
+        def train_step(self, state, data):
+            return {"loss": 0.0}, state
+
+    else:
+
+        def train_step(self, data):
+            return {"loss": 0.0}
+
+
+def idle(optimizer):
+    model = Idle([keras.Input((1,)), Weight()])
+    model.compile(optimizer, loss="mse")
+    return model
+
+
+@both_intervals
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_an_optimizer_that_is_never_applied_is_named_once(interval, scaled):
+    optimizer = keras.optimizers.RMSprop(0.1)
+    model = idle(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer)
+    sentence = (
+        r"^the optimizer of the model must be .* train_step applies, got rm_?sprop\w*, which took "
+        "no update in the first epoch; compile the model with the optimizer that is applied$"
+    )
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        fit(model, CosineAnnealingCallback(interval=interval), epochs=3)
+    assert sum("took no update" in str(warning.message) for warning in caught) == 1
+
+
+def test_a_first_epoch_of_skipped_updates_is_no_idle_one():
+    model = compiled(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1)), Scaled)
+    fit(model, CosineAnnealingCallback(), data=np.full((2, 1), np.inf, "float32"))
+    assert weight_of(model) == 0
+
+
+class Forwarding(keras.optimizers.Optimizer):
+    """Leave everything to another optimizer, its rate too."""
+
+    def __init__(self, inner):
+        super().__init__(learning_rate=0.0)
+        self.inner = inner
+
+    @property
+    def learning_rate(self):
+        return self.inner.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        self.inner.learning_rate = rate
+
+    @property
+    def variables(self):
+        return self.inner.variables
+
+    def build(self, variables):
+        self.inner.build(variables)
+        self.built = True
+
+    def apply(self, gradients, variables=None):
+        self.inner.apply(gradients, variables)
+
+    def stateless_apply(self, *arguments):
+        return self.inner.stateless_apply(*arguments)
+
+
+def test_an_optimizer_that_forwards_its_rate():
+    model = compiled(Forwarding(keras.optimizers.SGD(0.1)))
+    sum_of_rates, _ = fit_and_sum_rates(model, CosineAnnealingCallback(interval="step"))
+    assert sum_of_rates == pytest.approx(0.55, rel=6e-7)
+    scheduled = keras.optimizers.SGD(CosineAnnealingSchedule(lr_initial=0.1, t_max=10))
+    with pytest.raises(ValueError, match=r"must hold a rate that can be set, got a schedule"):
+        fit(compiled(Forwarding(scheduled)), CosineAnnealingCallback(interval="step"))
+
+
+@pytest.mark.parametrize(
+    ("options", "lengths"),
+    [
+        ({}, "None and 8 planned epochs after 4"),
+        ({"interval": "step"}, "80 planned steps after 40"),
+    ],
+)
+def test_a_fit_that_goes_on_with_another_planned_length(options, lengths):
+    model, callback = sgd(), CosineAnnealingCallback(**options)
+    fit(model, callback, epochs=4)
+    sentence = rf"^t_max must be .* {lengths} in the fit before; give t_max=$"
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        _, history = fit_and_sum_rates(model, callback, initial_epoch=4, epochs=8)
+    assert sum("t_max must be" in str(warning.message) for warning in caught) == 1
+    ends = range(4, 8) if not options else (e + 0.9 for e in range(4, 8))
+    assert history["learning_rate"] == pytest.approx([cosine(e, 8) for e in ends], rel=6e-7)
+
+
+@pytest.mark.parametrize(
+    ("options", "second"),
+    [
+        ({"t_max": 8}, {"initial_epoch": 4, "epochs": 8}),
+        ({}, {"epochs": 8}),
+        ({}, {"initial_epoch": 2, "epochs": 4}),
+    ],
+    ids=["given", "from the first epoch", "as long"],
+)
+def test_a_fit_that_keeps_to_one_curve_raises_no_warning(options, second):
+    model = sgd()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, CosineAnnealingCallback(**options), epochs=4)
+        fit(model, CosineAnnealingCallback(**options), **second)
+    assert not [w for w in caught if "t_max" in str(w.message)]
 
 
 @pytest.mark.parametrize("interval", ["epoch", "step"])
@@ -451,6 +681,7 @@ def test_batch_ends_may_come_late_and_out_of_order():
     callback.set_model(sgd())
     callback.on_train_begin()
     callback.on_epoch_begin(0)
+    callback.model.train_on_batch(DATA[:1], DATA[:1])
     for batch in (1, 0, 3, 2):
         callback.on_train_batch_end(batch)
     logs = {}

@@ -178,6 +178,32 @@ def test_several_optimizers(by, scaled):
         assert history.history["learning_rate_fast"][0] == pytest.approx(2 * CURVE[-1], rel=6e-7)
 
 
+@multi
+def test_each_of_several_optimizers_with_one_name_is_logged():
+    inputs = keras.Input((1,))
+    one, other = Weight(name="one"), Weight(name="other")
+    model = keras.Model(inputs, one(inputs) + other(inputs))
+    chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, name="sgd"))
+    chosen[".*other.*"] = keras.optimizers.SGD(0.2, name="sgd")
+    model.compile(keras.optimizers.MultiOptimizer(chosen), loss=prediction)
+    history = fit(model, CosineAnnealingCallback(**STEP)).history
+    rates = {key: history[key][0] for key in history if "rate" in key}
+    # The default comes last in Keras' list.
+    assert rates == {
+        "learning_rate_sgd_0": pytest.approx(2 * CURVE[-1], rel=6e-7),
+        "learning_rate_sgd_1": pytest.approx(CURVE[-1], rel=6e-7),
+    }
+
+
+@multi
+def test_a_default_optimizer_without_variables_is_no_idle_one():
+    chosen = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, name="unused"))
+    chosen[".*"] = keras.optimizers.SGD(0.1, name="used")
+    model = compiled(keras.optimizers.MultiOptimizer(chosen))
+    fit(model, CosineAnnealingCallback(**STEP))
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
+
+
 def test_a_custom_training_loop():
     weight = keras.Variable(0.0)
     optimizer, _ = by_schedule()

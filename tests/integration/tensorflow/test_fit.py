@@ -148,7 +148,9 @@ if not LEGACY:  # tf_keras optimizers call a function once and keep its value
 def test_an_optimizer_without_a_settable_rate_is_refused(kind, rate, scaled):
     optimizer = kind(rate())
     model = compiled(loss_scaled(optimizer) if scaled else optimizer)
-    with pytest.raises(ValueError, match=r"must hold a rate .*give it a CosineAnnealingSchedule$"):
+    # No schedule of ours works in tf_keras.
+    cure = "a float$" if LEGACY else "a float, or .* give it a CosineAnnealingSchedule$"
+    with pytest.raises(ValueError, match=f"must hold a rate .*give the optimizer {cure}"):
         fit(model, per_step())
     assert weight_of(model) == 0
 
@@ -169,7 +171,8 @@ def test_a_floor_above_the_rate_and_a_rate_of_0(kind):
 
 def test_several_steps_per_execution_raise_a_warning():
     model = sgd(steps_per_execution=4)
-    with pytest.warns(UserWarning, match=r"steps_per_execution=4; .* CosineAnnealingSchedule"):
+    cure = "compile .* steps_per_execution=1" if LEGACY else "give .* a CosineAnnealingSchedule"
+    with pytest.warns(UserWarning, match=f"steps_per_execution=4; {cure} for one per update$"):
         history = fit(model, per_step())
     assert weight_of(model) == pytest.approx(-4 * (0.1 + CURVE[4]) - 2 * CURVE[8], rel=6e-7)
     assert history["learning_rate"] == pytest.approx([CURVE[8]], rel=6e-7)
@@ -187,6 +190,70 @@ def test_a_second_writer(name):
     assert sum("another writer" in str(warning.message) for warning in caught) == 1
     # Ten batches at each of 0.05 (1 + cos(pi e / 5)), whatever the other writer wrote.
     assert weight_of(model) == pytest.approx(-3, rel=6e-7)
+
+
+def test_a_warmup_that_is_rounded_to_nothing_is_named():
+    sentence = r"^warmup must be .* got 0\.05 of 10 epochs, .*; give interval='step' or an int$"
+    with pytest.warns(UserWarning, match=sentence):
+        fit(sgd(), CosineAnnealingCallback(warmup=0.05), epochs=10)
+
+
+class EveryBatch(tf.keras.callbacks.Callback):
+    """Set a rate of its own at each batch."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.model.optimizer.learning_rate = 0.5 + batch / 16
+
+
+@optimizers
+@pytest.mark.parametrize("interval", ["epoch", "step"])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_another_rate_that_acts_at_every_batch_is_named_and_logged(kind, interval, epochs):
+    model, ours = compiled(kind(0.1)), CosineAnnealingCallback(interval=interval)
+    with pytest.warns(UserWarning, match=r"list CosineAnnealingCallback last$"):
+        history = fit(model, ours, EveryBatch(), data=DATA[:3], epochs=epochs)
+    assert weight_of(model) == pytest.approx(-epochs * (0.5 + 0.5625 + 0.625), rel=6e-7)
+    assert history["learning_rate"] == [0.625] * epochs
+
+
+@optimizers
+def test_an_optimizer_that_is_never_applied_is_named(kind):
+    class Idle(tf.keras.Sequential):
+        def train_step(self, data):
+            return {"loss": 0.0}
+
+    model = Idle([tf.keras.Input((1,)), tf.keras.layers.Dense(1)])
+    model.compile(kind(0.1), loss="mse")
+    with pytest.warns(UserWarning, match=r"got (?i:sgd)\w*, which took no update in the first ep"):
+        fit(model, CosineAnnealingCallback(), epochs=2)
+
+
+@optimizers
+def test_a_fit_that_goes_on_with_another_planned_length(kind):
+    model = compiled(kind(0.1))
+    fit(model, CosineAnnealingCallback(), epochs=4)
+    sentence = r"got None and 8 planned epochs after 4 in the fit before; give t_max=$"
+    with pytest.warns(UserWarning, match=sentence):
+        history = fit(model, CosineAnnealingCallback(), initial_epoch=4, epochs=8)
+    right = [0.05, 0.030865828381745, 0.014644660940673, 0.003806023374436]
+    assert history["learning_rate"] == pytest.approx(right, rel=6e-7)
+
+
+@optimizers
+def test_a_loop_that_passes_no_params(kind):
+    model = compiled(kind(0.1))
+    ours = CosineAnnealingCallback(t_max=4)
+    hooks = tf.keras.callbacks.CallbackList([ours], model=model)
+    hooks.on_train_begin()
+    for epoch in range(4):
+        hooks.on_epoch_begin(epoch)
+        hooks.on_train_batch_begin(0)
+        model.train_on_batch(DATA[:1], DATA[:1])
+        hooks.on_train_batch_end(0)
+        hooks.on_epoch_end(epoch)
+    assert weight_of(model) == pytest.approx(-0.1 * sum(COSINE_4), rel=6e-7)
+    with pytest.raises(ValueError, match=r"^t_max must be given .*got None epochs of 1 batches"):
+        tf.keras.callbacks.CallbackList([CosineAnnealingCallback()], model=model).on_train_begin()
 
 
 def test_two_callbacks_on_one_optimizer_are_refused():

@@ -10,14 +10,80 @@ import pytest
 import tensorflow as tf
 
 from cosine_callbacks.tensorflow import CosineAnnealingCallback
-from tests.integration.tensorflow.parts import compiled, fit, run_program, weight_of
+from tests.integration.tensorflow.parts import (
+    compiled,
+    fit,
+    rate_of,
+    run_program,
+    weight_of,
+)
+
+legacy = tf.keras.optimizers.legacy
 
 
 def test_a_legacy_optimizer_with_a_function_as_rate_is_refused():
     model = compiled(tf.keras.optimizers.legacy.SGD(lambda: 0.1))
-    with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give it a CosineAnneal"):
+    with pytest.raises(ValueError, match=r"^SGD must hold a rate .*give the optimizer a float$"):
         fit(model, CosineAnnealingCallback(t_max=10))
     assert weight_of(model) == 0
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_a_decay_is_a_second_schedule(scaled):
+    optimizer = legacy.SGD(0.1, decay=0.5)
+    if scaled:
+        optimizer = tf.keras.mixed_precision.LossScaleOptimizer(optimizer)
+    model = compiled(optimizer)
+    sentence = r"^SGD must have no decay of its own, got decay=0\.5; build it without decay=$"
+    with pytest.raises(ValueError, match=sentence):
+        fit(model, CosineAnnealingCallback(t_max=10))
+    assert (weight_of(model), rate_of(model)) == (0, pytest.approx(0.1))
+
+
+class Forwarding(legacy.Optimizer):
+    """Leave everything to another optimizer, its rate too."""
+
+    def __init__(self, inner):
+        super().__init__("Forwarding")
+        self.inner = inner
+
+    @property
+    def learning_rate(self):
+        return self.inner.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate):
+        self.inner.learning_rate = rate
+
+    def _create_slots(self, var_list):
+        self.inner._create_slots(var_list)
+
+    def apply_gradients(self, *arguments, **options):
+        return self.inner.apply_gradients(*arguments, **options)
+
+
+DECAY = tf.keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("inner", "sentence"),
+    [
+        (lambda: legacy.SGD(DECAY), r"^Forwarding must hold a rate .*give the optimizer a float$"),
+        (lambda: legacy.SGD(0.1, decay=0.5), r"^SGD must have no decay of its own, got decay=0\.5"),
+    ],
+    ids=["schedule", "decay"],
+)
+def test_what_a_forwarding_optimizer_wraps_is_refused(inner, sentence):
+    model = compiled(Forwarding(inner()))
+    with pytest.raises(ValueError, match=sentence):
+        fit(model, CosineAnnealingCallback(t_max=10))
+    assert weight_of(model) == 0
+
+
+def test_an_optimizer_that_forwards_its_rate():
+    model = compiled(Forwarding(legacy.SGD(0.1)))
+    fit(model, CosineAnnealingCallback(t_max=10, interval="step"))
+    assert weight_of(model) == pytest.approx(-0.55, rel=6e-7)
 
 
 @pytest.mark.parametrize("order", [1, -1], ids=["ours-first", "backup-first"])
