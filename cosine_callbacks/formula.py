@@ -87,9 +87,8 @@ def peak_through(parameters: Parameters, rate: float, height: float, floor_scale
 class CosineAnnealing(Parameters):
     """The cosine-annealing learning rate as a value: `schedule(e)` is the rate at position e.
 
-    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), e clamped to [0, t_max]. e is
-    the number of finished epochs or optimizer updates. Both ends are exact; after the last cycle
-    the rate stays at the floor. Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
+    LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)) for e finished epochs or
+    updates, clamped to [0, t_max]. Both ends are exact. Source: SGDR, arXiv:1608.03983.
 
     Args:
         lr_initial: Peak rate, > 0.
@@ -98,7 +97,9 @@ class CosineAnnealing(Parameters):
         lr_min: The floor as a rate, in [0, lr_initial].
         lr_min_ratio: The floor as a fraction of lr_initial, in [0, 1]; instead of lr_min.
         warmup: Length of the linear warmup: an int in units, a float in (0, 1) as a fraction of
-            the first cycle, rounded to the nearest unit. At least one unit is left for the cosine.
+            the first cycle, rounded to the nearest unit.
+        hold: Length of the constant rate lr_initial between the warmup and the cosine, likewise;
+            at least one unit is left for the cosine.
         warmup_start_ratio: Rate at e=0 as a fraction of lr_initial, in [0, 1]; may lie below the
             floor. None is 1 / (warmup + 1), so that no unit is spent at rate 0.
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever. Cycles
@@ -112,10 +113,9 @@ class CosineAnnealing(Parameters):
 
     Examples:
         >>> schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)
-        >>> schedule(0), round(schedule(5), 12), schedule(10), schedule(99)
-        (0.1, 0.0505, 0.001, 0.001)
-        >>> CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
-        CosineAnnealing(lr_initial=0.1, t_max=10, cycles=2)
+        >>> rates = [schedule(e) for e in (0, 5, 10, 99)]
+        >>> [round(rate, 12) for rate in rates]
+        [0.1, 0.0505, 0.001, 0.001]
     """
 
     # Without a trainer these two must be given.
@@ -228,7 +228,7 @@ def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: i
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 
     Args:
-        e: 0-based position, in the unit of t_max: a number, or an integer or float NumPy array.
+        e: Position in the unit of t_max: a number, or an integer or float NumPy array.
         lr_initial: Rate at e = 0, > 0.
         lr_min: Rate at e = t_max and after, in [0, lr_initial].
         t_max: Position at which lr_min is reached, int in [1, 2**63 - 1].

@@ -62,6 +62,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             steps_per_epoch.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle
             in (0, 1), rounded to the nearest unit. At least one unit is left for the cosine.
+        hold: Units at the peak between warmup and cosine, an int or a fraction likewise.
         warmup_start_ratio: Rate at e=0 as a fraction of lr_initial, in [0, 1]; may lie below the
             floor. None is 1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever. Cycles
@@ -93,6 +94,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         steps_per_epoch: int | None = None,
         gradient_accumulation_steps: int = 1,
         warmup: int | float = 0,
+        hold: int | float = 0,
         warmup_start_ratio: float | None = None,
         cycles: int | None = 1,
         t_mult: int = 1,
@@ -197,6 +199,7 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
+        hold: Units at the peak between warmup and cosine, an int or a fraction likewise.
         warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
             None is 1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.

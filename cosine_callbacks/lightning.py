@@ -39,6 +39,7 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
         interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0).
+        hold: Units at the peak between warmup and cosine, an int or a fraction likewise.
         warmup_start_ratio: Rate at e=0 as a fraction of the peak, in [0, 1]; None is
             1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), >= 1; None restarts for ever.

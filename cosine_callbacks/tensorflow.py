@@ -35,6 +35,7 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
+        hold: Units at the peak between warmup and cosine, an int or a fraction likewise.
         warmup_start_ratio: Rate at the start of the warmup as a fraction of lr_initial, in [0, 1];
             None is 1 / (warmup + 1).
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.

@@ -24,6 +24,8 @@ def true_rate(schedule, e):
         first = peak * (mp.one / (start + 1) if ratio is None else mp.mpf(ratio))
         if e < start:
             return first + (peak - first) * mp.mpf(e) / start
+        start += s.hold if isinstance(s.hold, int) else round(s.hold * s.t_max)
+        e = max(e, start)
     x = mp.mpf(min(e, end) - start) / (end - start)
     height = (peak - floor) * mp.mpf(s.peak_decay) ** index
     return floor + height * (1 + mp.cos(mp.pi * x)) / 2

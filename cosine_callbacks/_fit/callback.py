@@ -49,6 +49,7 @@ class FitCallback:
         lr_min_ratio: float | None = None,
         interval: Interval = "epoch",
         warmup: int | float = 0,
+        hold: int | float = 0,
         warmup_start_ratio: float | None = None,
         cycles: int | None = 1,
         t_mult: int = 1,

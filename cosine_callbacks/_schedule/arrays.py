@@ -58,9 +58,12 @@ def heights(cycles: Cycles, e: Any, ops: Ops) -> tuple[Any, Any]:
         else:
             i, start, end = ops.cycle(ends, e)
             left, span = end - e, ops.to_float(end - start)
-        if warmup:
+        if cycles.cosine_start:
             span = ops.where(e < first, cycles.first_span, span)
-    root = ops.sin(HALF_PI * (ops.to_float(left) / span))
+    left = ops.to_float(left)
+    if cycles.hold:
+        left = ops.where(e < cycles.cosine_start, cycles.first_span, left)
+    root = ops.sin(HALF_PI * (left / span))
     height = root * root
     if cycles.peak_decay != 1.0:
         height = height * ops.power(cycles.peak_decay, i)

@@ -24,12 +24,14 @@ class Cycles:
     Attributes:
         ends: Where each cycle ends. A `range` where all are equally long: no table is needed.
         warmup: Length of the warmup, with which the first cycle begins.
+        hold: How long the peak is then held.
         warmup_start: The rate at e = 0 as a fraction of the peak.
         peak_decay: The height of a cycle as a fraction of the height of the one before.
     """
 
     ends: Sequence[int]
     warmup: int
+    hold: int
     warmup_start: float
     peak_decay: float
 
@@ -42,11 +44,13 @@ class Cycles:
     def __post_init__(self) -> None:
         """Note where the first and the last cycle end, and where the first cosine begins."""
         self.first, self.end = self.ends[0], self.ends[-1]
-        self.cosine_start = self.warmup
+        self.cosine_start = self.warmup + self.hold
         self.first_span = float(self.first - self.cosine_start)
 
     def find(self, e: float) -> tuple[float, float, float]:
         """Return how far e >= 0 is from its cycle's end, the span of the cosine, and its height."""
+        if e < self.cosine_start:  # held at the peak
+            return self.first_span, self.first_span, 1.0
         if e < self.first:
             return self.first - e, self.first_span, 1.0
         if e >= self.end:
@@ -59,7 +63,8 @@ class Cycles:
 
     def corners(self) -> list[tuple[int, str]]:
         """Return where each stage before the first cosine ends, and its name."""
-        return [(self.warmup, "end of warmup")] if self.warmup else []
+        warmup = [(self.warmup, "end of warmup")] if self.warmup else []
+        return [*warmup, (self.cosine_start, "end of hold")] if self.hold else warmup
 
     def horizon(self, *, endless: bool) -> int:
         """Return how far to draw: a little beyond the end, or 3 cycles where they never end."""
@@ -76,7 +81,7 @@ def lay_out(parameters: Parameters, planned: int = 0, last: int = MAX_POSITION) 
             out, and the last one that is not holds its floor.
 
     Raises:
-        ValueError: The warmup leaves nothing of the first cycle, the cycles do not fit into the
+        ValueError: Warmup and hold leave nothing of the first cycle, the cycles do not fit into the
             planned run, or the run ends beyond `last`.
     """
     if planned > last:
@@ -89,17 +94,21 @@ def lay_out(parameters: Parameters, planned: int = 0, last: int = MAX_POSITION) 
         ends = _filled(planned, count, parameters.t_mult)
     else:
         ends = _repeated(_first_end(parameters.t_max, planned), count, parameters.t_mult, last)
-    warmup = parameters.warmup
-    if isinstance(warmup, float):
-        warmup = round(warmup * ends[0])
-    if warmup >= ends[0]:
+    warmup, hold = (
+        round(each * ends[0]) if isinstance(each, float) else each
+        for each in (parameters.warmup, parameters.hold)
+    )
+    if warmup + hold >= ends[0]:
+        given = {"warmup": parameters.warmup, "hold": parameters.hold}
+        names = [name for name in given if given[name]]
         raise ValueError(
-            f"warmup must leave the cosine at least one unit of the first cycle's {ends[0]}, got "
-            f"{parameters.warmup}; shorten warmup or lengthen t_max"
+            f"{' and '.join(names)} must leave the cosine at least one unit of the first cycle's "
+            f"{ends[0]}, got {' and '.join(str(given[name]) for name in names)}; shorten "
+            f"{' or '.join(names)} or lengthen t_max"
         )
     start = parameters.warmup_start_ratio
     start = 1 / (warmup + 1) if start is None else start
-    return Cycles(ends, warmup, start, parameters.peak_decay)
+    return Cycles(ends, warmup, hold, start, parameters.peak_decay)
 
 
 def lost_warmup(parameters: Parameters, cycles: Cycles, interval: str) -> str | None:

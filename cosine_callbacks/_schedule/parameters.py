@@ -76,6 +76,13 @@ PARAMETERS = {
         aliases="warmup_steps warmup_epochs warmup_t warmup_iters warmup_ratio num_warmup_steps "
         "t_warmup",
     ),
+    "hold": Parameter(
+        partial(as_int_or_fraction, low=0, fractions=UNIT_WITHOUT_1),
+        "units at the peak after the warmup: an int, or a fraction of the first cycle in (0, 1) "
+        "(default: 0)",
+        saved=True,
+        aliases="hold_steps hold_epochs num_stable_steps constant_steps",
+    ),
     "warmup_start_ratio": Parameter(
         partial(as_float, within=UNIT),
         "first rate as a fraction of lr_initial (default: 1 / (warmup + 1))",
@@ -114,6 +121,7 @@ class ParametersDict(TypedDict):
     lr_min: float
     lr_min_ratio: float | None
     warmup: int | float
+    hold: int | float
     warmup_start_ratio: float | None
     cycles: int | None
     t_mult: int
@@ -128,6 +136,7 @@ class GivenParameters(TypedDict, total=False):
     lr_min: float
     lr_min_ratio: float | None
     warmup: int | float
+    hold: int | float
     warmup_start_ratio: float | None
     cycles: int | None
     t_mult: int
@@ -149,6 +158,7 @@ class Parameters:
     lr_min: float = 0.0
     lr_min_ratio: float | None = None
     warmup: int | float = 0
+    hold: int | float = 0
     warmup_start_ratio: float | None = None
     cycles: int | None = 1
     t_mult: int = 1

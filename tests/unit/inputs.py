@@ -46,6 +46,8 @@ def schedules(draw, t_max=lengths, cycles=counts):
         given["warmup"] = warmup
         if warmup:
             given["warmup_start_ratio"] = draw(st.none() | fractions)
+        units = round(warmup * t_max) if isinstance(warmup, float) else warmup
+        given["hold"] = draw(st.just(0) | st.integers(0, t_max - 1 - units))
     if draw(st.booleans()):
         given["peak_decay"] = draw(st.floats(0.01, 1))
     return CosineAnnealing(lr_initial=peak, t_max=t_max, **given)

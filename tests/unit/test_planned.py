@@ -111,7 +111,7 @@ def test_warmup_is_checked_against_the_planned_first_cycle():
     with pytest.raises(ValueError, match=r"^warmup must leave .* 5, got 5; shorten warmup"):
         lay_out(parameters, 10)
     cycles = lay_out(Parameters(warmup=0.1), 100)
-    assert astuple(cycles) == ((100,), 10, 1 / 11, 1.0, 100, 100, 10, 90.0)
+    assert astuple(cycles) == ((100,), 10, 0, 1 / 11, 1.0, 100, 100, 10, 90.0)
 
 
 @pytest.mark.parametrize(

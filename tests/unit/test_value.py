@@ -21,6 +21,7 @@ FULL = {
     "lr_min": 0.0,
     "lr_min_ratio": 0.1,
     "warmup": 0.25,
+    "hold": 0.5,
     "warmup_start_ratio": 0.5,
     "cycles": None,
     "t_mult": 2,
@@ -66,8 +67,8 @@ def test_copies_are_equal(schedule):
         (
             CosineAnnealing(**FULL),
             (
-                "lr_initial=0.1, t_max=10, lr_min_ratio=0.1, warmup=0.25, warmup_start_ratio=0.5, "
-                "cycles=None, t_mult=2, peak_decay=0.5"
+                "lr_initial=0.1, t_max=10, lr_min_ratio=0.1, warmup=0.25, hold=0.5, "
+                "warmup_start_ratio=0.5, cycles=None, t_mult=2, peak_decay=0.5"
             ),
         ),
     ],

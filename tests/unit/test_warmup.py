@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,3 +111,68 @@ def test_one_unit_is_left_for_the_cosine(warmup):
 def test_a_start_needs_a_warmup(warmup):
     with pytest.raises(ValueError, match=r"^warmup_start_ratio needs a warmup, got .*=0\.5 with"):
         CosineAnnealing(lr_initial=0.1, t_max=10, warmup_start_ratio=0.5, **warmup)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({"hold": 4}, {0: 0.1, 3: 0.1, 4: 0.1, 7: 0.05, 10: 0}, id="hold"),
+        pytest.param(
+            {"t_max": 20, "warmup": 4, "hold": 6, "lr_min": 0.02},
+            {0: 0.02, 3: 0.08, 4: 0.1, 9: 0.1, 10: 0.1, 15: 0.06, 20: 0.02, 99: 0.02},
+            id="warmup-and-hold",
+        ),
+        pytest.param({"hold": 0.4}, {3.5: 0.1, 4: 0.1, 7: 0.05}, id="fraction"),
+        pytest.param(
+            {"hold": 4, "cycles": 2, "t_mult": 2, "peak_decay": 0.5},
+            {3: 0.1, 7: 0.05, 10: 0.05, 20: 0.025, 30: 0},
+            id="first-cycle-only",
+        ),
+        pytest.param({"hold": 9}, {8: 0.1, 9: 0.1, 9.5: 0.05, 10: 0}, id="one-unit-left"),
+    ],
+)
+def test_a_hold_between_warmup_and_cosine(given, expected):
+    schedule = CosineAnnealing(**{"lr_initial": 0.1, "t_max": 10} | given)
+    right = {e: pytest.approx(rate, rel=1e-14, abs=1e-17) for e, rate in expected.items()}
+    assert {e: schedule(e) for e in expected} == right
+    positions = np.asarray(list(expected), "float64")
+    assert schedule(positions).tolist() == [schedule(e) for e in expected]
+
+
+@given(rates, st.integers(0, 10**9), st.integers(1, 10**9), st.integers(1, 3), st.data())
+def test_the_hold_is_the_peak_exactly(peak, warmup, hold, cycles, data):
+    t_max = warmup + hold + data.draw(st.integers(1, 10**9))
+    schedule = CosineAnnealing(
+        lr_initial=peak, t_max=t_max, warmup=warmup, hold=hold, cycles=cycles, t_mult=cycles
+    )
+    e = data.draw(st.integers(warmup, warmup + hold))
+    assert schedule(e) == schedule(np.asarray([e]))[0] == peak
+    # The cosine is that of a run without warmup and hold that begins later.
+    later = CosineAnnealing(lr_initial=peak, t_max=t_max - warmup - hold)
+    e = data.draw(st.integers(warmup + hold, t_max - 1))
+    assert schedule(e) == later(e - warmup - hold)
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        ({"hold": 10}, "10"),
+        ({"hold": 0.96}, "0.96"),
+        ({"warmup": 3, "hold": 7}, "3 and 7"),
+        ({"warmup": 0.5, "hold": 0.5}, "0.5 and 0.5"),
+        ({"warmup": 12, "hold": 1}, "12 and 1"),
+    ],
+)
+def test_one_unit_is_left_after_the_hold(given, got):
+    names, cure = " and ".join(given), " or ".join(given)
+    sentence = (
+        rf"^{names} must leave the cosine .* 10, got {got}; shorten {cure} or lengthen t_max$"
+    )
+    with pytest.raises(ValueError, match=sentence):
+        CosineAnnealing(lr_initial=0.1, t_max=10, **given)
+
+
+@pytest.mark.parametrize("hold", [-1, 1.0, 1.5, math.nan])
+def test_what_is_no_hold(hold):
+    with pytest.raises(ValueError, match=r"^hold must be an int >= 0"):
+        CosineAnnealing(lr_initial=0.1, t_max=10, hold=hold)

@@ -15,6 +15,7 @@ SHAPE = {
     "lr_initial": st.floats(0.01, 1),
     "lr_min_ratio": st.none() | st.floats(0, 1),
     "warmup": st.integers(0, 2),
+    "hold": st.integers(0, 2),
     "warmup_start_ratio": st.none() | st.floats(0, 1),
     "cycles": st.none() | st.integers(1, 3),
     "t_mult": st.integers(1, 3),

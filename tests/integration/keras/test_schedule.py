@@ -280,6 +280,7 @@ ALL = {
     "steps_per_epoch": 10,
     "gradient_accumulation_steps": 1,
     "warmup": 0.25,
+    "hold": 3,
     "warmup_start_ratio": 0.1,
     "cycles": 2,
     "t_mult": 2,

@@ -17,6 +17,7 @@ ARGUMENTS = [
     "lr_min_ratio",
     "interval",
     "warmup",
+    "hold",
     "warmup_start_ratio",
     "cycles",
     "t_mult",

@@ -20,6 +20,7 @@ ARGUMENTS = {
     "lr_min_ratio": st.none() | st.floats(0, 1),
     "interval": st.sampled_from(["epoch", "step"]),
     "warmup": st.integers(0, 2),
+    "hold": st.integers(0, 2),
     "warmup_start_ratio": st.none() | st.floats(0, 1),
     "cycles": st.none() | st.integers(1, 3),
     "t_mult": st.integers(1, 3),

@@ -321,14 +321,15 @@ ALL = {
     "lr_initial": 0.1,
     "interval": "step",
     "warmup": 0.25,
+    "hold": 3,
     "warmup_start_ratio": 0.1,
     "cycles": 2,
     "t_mult": 2,
     "peak_decay": 0.5,
 }
 ALL_SHOWN = (
-    "lr_initial=0.1, t_max=40, lr_min=0.001, warmup=0.25, warmup_start_ratio=0.1, cycles=2, "
-    "t_mult=2, peak_decay=0.5, interval='step'"
+    "lr_initial=0.1, t_max=40, lr_min=0.001, warmup=0.25, hold=3, warmup_start_ratio=0.1, "
+    "cycles=2, t_mult=2, peak_decay=0.5, interval='step'"
 )
 
 
