@@ -348,8 +348,8 @@ def test_bad_arguments_are_refused_when_built(options, error, name):
 
 
 ALL_SHOWN = (
-    ", lr_min_ratio=0.5, warmup=0.25, warmup_start_ratio=0.1, cycles=2, t_mult=2, peak_decay=0.5, "
-    "steps_per_epoch=10, name='mine'"
+    ", lr_min_ratio=0.5, warmup=0.25, hold=3, warmup_start_ratio=0.1, cycles=2, t_mult=2, "
+    "peak_decay=0.5, steps_per_epoch=10, name='mine'"
 )
 
 
