@@ -203,19 +203,24 @@ class Session:
             callbacks=callbacks,
             accumulate_grad_batches=accumulate,
             reload_dataloaders_every_n_epochs=int(len(run["batches"]) > 1),
-            limit_train_batches=run["limit"],
             max_epochs=run["max_epochs"],
             max_steps=run["max_steps"],
-            **run["validation"],
         )
         self.model = Model(case, self.recorder)
 
     def fit(self, run, plans=None, file=None):
         """Train; return the ValueError that refused the run, if any."""
         self.recorder.begin(run, plans)
+        trainer = self.trainer
         if run["max_epochs"] is not None:
-            self.trainer.fit_loop.max_epochs = run["max_epochs"]
-        self.trainer.fit_loop.epoch_loop.max_steps = run["max_steps"]
+            trainer.fit_loop.max_epochs = run["max_epochs"]
+        trainer.fit_loop.epoch_loop.max_steps = run["max_steps"]
+        trainer.limit_train_batches = 1.0 if run["limit"] is None else run["limit"]
+        if not isinstance(run["accumulate"], dict):
+            trainer.accumulate_grad_batches = run["accumulate"]
+        trainer.limit_val_batches, trainer.val_check_interval, trainer.check_val_every_n_epoch = (
+            run["validation"]
+        )
         try:
             self.trainer.fit(self.model, ckpt_path=file)
         except StopHereError:

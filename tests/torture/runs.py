@@ -84,14 +84,8 @@ def random_run(rng, case):
 def around(rng, run):
     """Return the settings that do not change the length: validation, how it ends, what is saved."""
     fewest = min([*run["batches"], run["limit"] or 9])
-    validation = rng.choice(
-        [
-            {"limit_val_batches": 0},
-            {"limit_val_batches": 1},
-            {"limit_val_batches": 1, "val_check_interval": rng.randint(1, fewest)},
-            {"limit_val_batches": 1, "check_val_every_n_epoch": 2},
-        ]
-    )
+    # limit_val_batches, val_check_interval, check_val_every_n_epoch
+    validation = rng.choice([[0, 1.0, 1], [1, 1.0, 1], [1, rng.randint(1, fewest), 1], [1, 1.0, 2]])
     stop = None
     if rng.random() < 0.4:
         kind = rng.choice(["raise", "should_stop", "skip"])
@@ -155,8 +149,8 @@ class Explorer:
             if not self.judge(session.recorder.events, len(before), error, right, history):
                 return
             self.resume(path, folder, run, history)
-            if len(fits) == 2 or rng.random() < 0.7 or run["stop"]:
-                return
+            if len(fits) == 2 or rng.random() < 0.7 or isinstance(run["accumulate"], dict):
+                return  # a second fit with GradientAccumulationScheduler is refused by Lightning
             before, path = session.recorder.events[:], [*path, "again"]
             fits.append((changed_run(rng, run, self.case), None))
 
