@@ -21,19 +21,23 @@ class Reading(NamedTuple):
     opened: bool = False  # a pass is begun and not whole
     trained: int = 0  # its batches up to this one are trained
     cut: bool = False  # Lightning ended its epoch
-    began: bool = False  # Lightning began an epoch, and no batch since
+    here: bool = False  # in this fit
+    began: int = 0  # Lightning began an epoch, in this fit (1) or before it (2), and no batch since
 
 
 def follow(reading, event):
     """Return the readings after this event."""
     name, *rest = event
     if name == "on_train_start":
-        plans = rest[0]
-        return [reading] if plans is None else [reading._replace(plan=plan) for plan in plans]
+        plans = [reading.plan] if rest[0] is None else rest[0]
+        reading = reading._replace(began=2 * bool(reading.began), here=False)
+        return [reading._replace(plan=plan) for plan in plans]
     if name == "on_train_epoch_start":
-        return [reading._replace(began=True)]
+        if reading.cut and reading.here:
+            reading = _next_pass(reading)
+        return [reading._replace(began=reading.began or 1)]
     if name == "on_train_epoch_end":
-        return [reading._replace(cut=reading.opened, began=False)]
+        return [reading._replace(cut=reading.opened, here=True, began=0)]
     if name == "on_train_batch_start":
         return _begin_batch(reading, *rest)
     if name == "on_train_batch_end" and reading.opened:
@@ -43,21 +47,28 @@ def follow(reading, event):
     return [reading]
 
 
+def _next_pass(reading):
+    return reading._replace(
+        finished=reading.finished + reading.opened, opened=True, trained=0, cut=False
+    )
+
+
 def _begin_batch(reading, index, batches):
-    new = reading._replace(opened=True, trained=0, cut=False, began=False)
+    began, reading = reading.began, reading._replace(began=0)
+    following = _next_pass(reading)
     if reading.opened:
         # Lightning may train the batch at which the checkpoint was saved once more.
         if index > 0 or (reading.trained <= 1 and not reading.cut):
-            return [reading._replace(cut=False, began=False)]
-        return [new._replace(finished=reading.finished + 1)]  # the cut pass is not continued
-    lone = reading._replace(began=False)
+            return [reading._replace(cut=False)]
+        # Left by an exception or in a checkpoint, and begun again: is it the same or the next?
+        return [following] if reading.cut else [following, reading._replace(trained=0)]
     if index == 0 or batches is None:
-        return [new]
-    if reading.began:
-        # An epoch of one batch: saved in on_train_epoch_start, or the second fit of a Trainer.
-        return [new, lone] if index >= batches else [new]
+        return [following]
+    if began:
+        # A part of an epoch: saved in on_train_epoch_start, or the second fit of a Trainer.
+        return [following, reading] if began > 1 or index >= batches else [following]
     # A replay of a finished epoch's last batch; where that is all of the data, it may count.
-    return [new, lone] if batches == 1 else [lone]
+    return [following, reading] if batches == 1 else [reading]
 
 
 def readings(events):
