@@ -59,7 +59,9 @@ def _begin_batch(reading, index, batches):
     if reading.opened:
         # Lightning may train the batch at which the checkpoint was saved once more.
         if index > 0 or (reading.trained <= 1 and not reading.cut):
-            return [reading._replace(cut=False)]
+            same = reading._replace(cut=False)
+            # Saved in on_train_epoch_start: Lightning trains the rest of the epoch before.
+            return [same, same._replace(opened=False, trained=0)] if began > 1 else [same]
         # Left by an exception or in a checkpoint, and begun again: is it the same or the next?
         return [following] if reading.cut else [following, reading._replace(trained=0)]
     if index == 0 or batches is None:
@@ -79,15 +81,14 @@ def readings(events):
     return found
 
 
-def updates(events, index=0):
-    return sum(event[:2] == ["update", index] for event in events)
+def updates(events):
+    return sum(event[0] == "update" for event in events)
 
 
-def by_settings(run, batches, before):
-    """Return the (epochs, updates) that the settings promise, with `before` done."""
-    now = max(readings(before))
-    epoch, done = now.finished, updates(before)
-    first = now.trained
+def by_settings(run, batches, now, done):
+    """Return the (epochs, updates) that the settings promise with so much done."""
+    epoch, first = now.finished, now.trained
+    batches = batches or first + 1
     table = run["accumulate"]
     table = table if isinstance(table, dict) else {"0": table}
     epochs = math.inf if run["max_epochs"] in (None, -1) else run["max_epochs"]
@@ -103,7 +104,7 @@ def by_settings(run, batches, before):
 LENGTH = ("batches", "sized", "limit", "max_epochs", "max_steps", "accumulate")
 
 
-def plans(case, before, run, reference):
+def plans(case, before, run, reference, *, again):
     """Return the planned lengths that are right for a fit; None where the saved one stands.
 
     Args:
@@ -111,11 +112,14 @@ def plans(case, before, run, reference):
         before: The ledger when the fit begins.
         run: Its settings.
         reference: Called for the ledger of the same fit without our callback.
+        again: Whether the Trainer has had a fit, instead of a checkpoint.
     """
     if isinstance(case["curve"].get("t_max"), int):
         return [0]
     started = [event[2] for event in before if event[0] == "on_train_start"]
-    if started and all(started[-1][key] == run[key] for key in LENGTH):
+    keys = [key for key in LENGTH if run["sized"] or key != "batches"]
+    stands = started and all(started[-1][key] == run[key] for key in keys)
+    if stands and not again:
         return None
     after = reference()
     began = [event for event in after[len(before) :] if event[0] == "on_train_start"]
@@ -125,11 +129,14 @@ def plans(case, before, run, reference):
         return [None]
     if batches is None and not epochs:
         return [steps]
-    wanted = {by_settings(run, batches, before)[not epochs]} if batches else set()
+    now = {_next_pass(each) if again else each for each in readings(before)}
+    done = updates(before)
+    wanted = {by_settings(run, batches, each, done)[not epochs] for each in now}
     really = {each.finished + each.opened for each in readings(after)}
     # A dataloader that is reloaded may come with another length; Lightning may stop too early.
     reloaded = len(run["batches"]) > 1
-    return sorted(wanted | (set() if reloaded else really if epochs else {updates(after)}))
+    really = set() if reloaded else really if epochs else {updates(after)}
+    return sorted(wanted | really | {each.plan for each in readings(before) if stands})
 
 
 def layout(curve, plan):

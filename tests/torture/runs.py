@@ -107,10 +107,12 @@ def changed_run(rng, run, case):
     """Return the settings of a later fit."""
     after = {**run}
     change = rng.choice(["nothing", "nothing", "longer", "longer", "batches", "accumulate"])
-    if change == "longer":
+    if len(run["batches"]) > 1:
+        pass  # nobody knows what is left
+    elif change == "longer":
         after["max_epochs"] = run["max_epochs"] and run["max_epochs"] + rng.randint(1, 3)
         after["max_steps"] += run["max_steps"] > 0 and rng.randint(1, 9)
-    elif change == "batches" and len(run["batches"]) == 1:
+    elif change == "batches":
         after |= {"batches": [rng.randint(1, 7)], "limit": None}
     elif change == "accumulate" and case["every"] is None and run["accumulate"] in (1, 2, 3, 4):
         after["accumulate"] = rng.randint(1, 4)
@@ -143,14 +145,17 @@ class Explorer:
         fits = [(run, file)]
         while True:
             run = fits[-1][0]
-            right = plans(self.case, before, run, lambda: self.reference(fits))
+            again = len(fits) > 1
+            right = plans(self.case, before, run, lambda: self.reference(fits), again=again)
             history = [*history, {"path": "/".join(path), "run": run, "plans": right}]
             error = session.fit(run, right, fits[-1][1])
             if not self.judge(session.recorder.events, len(before), error, right, history):
                 return
             self.resume(path, folder, run, history)
-            if len(fits) == 2 or rng.random() < 0.7 or isinstance(run["accumulate"], dict):
-                return  # a second fit with GradientAccumulationScheduler is refused by Lightning
+            # Lightning refuses a second fit with GradientAccumulationScheduler.
+            refused = isinstance(run["accumulate"], dict) or len(run["batches"]) > 1
+            if len(fits) == 2 or rng.random() < 0.7 or refused:
+                return
             before, path = session.recorder.events[:], [*path, "again"]
             fits.append((changed_run(rng, run, self.case), None))
 
