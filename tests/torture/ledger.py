@@ -135,6 +135,7 @@ class Recorder(pl.Callback):
     def begin(self, run, plans):
         """Be told what the next fit is like; `plans` go into the ledger, for the oracle."""
         self.run, self.plans, self.seen = run, plans, dict.fromkeys(HOOKS, 0)
+        self.fit = "again" if self.events else "resumed"
         self.rng = random.Random(self.folder)
 
     def update(self, trainer, index, rates):
@@ -151,7 +152,7 @@ class Recorder(pl.Callback):
         batches = trainer.num_training_batches if sized else None
         event = [name]
         if name == "on_train_start":
-            event = [name, self.plans, self.run, batches]
+            event = [name, self.plans, self.run, batches, self.fit]
         elif name == "on_train_batch_start":
             event = [name, arguments[-1], batches]
         elif name == "on_train_batch_end":

@@ -21,8 +21,9 @@ class Reading(NamedTuple):
     opened: bool = False  # a pass is begun and not whole
     trained: int = 0  # its batches up to this one are trained
     cut: bool = False  # Lightning ended its epoch
-    here: bool = False  # in this fit
-    began: int = 0  # Lightning began an epoch, in this fit (1) or before it (2), and no batch since
+    began: bool = False  # Lightning began an epoch, and no batch since
+    fit: str = ""  # "resumed" or "again" until the first epoch of a fit has ended
+    saved: bool = False  # in on_train_epoch_start
 
 
 def follow(reading, event):
@@ -30,16 +31,19 @@ def follow(reading, event):
     name, *rest = event
     if name == "on_train_start":
         plans = [reading.plan] if rest[0] is None else rest[0]
-        reading = reading._replace(began=2 * bool(reading.began), here=False)
+        reading = reading._replace(saved=reading.began, fit=rest[3])
         return [reading._replace(plan=plan) for plan in plans]
     if name == "on_train_epoch_start":
-        if reading.cut and reading.here:
+        if reading.cut and not reading.fit:
             reading = _next_pass(reading)
-        return [reading._replace(began=reading.began or 1)]
+        return [reading._replace(began=True)]
     if name == "on_train_epoch_end":
-        return [reading._replace(cut=reading.opened, here=True, began=0)]
+        ended = reading._replace(cut=reading.opened, fit="", began=False, saved=False)
+        # A batch was begun before the resume, and Lightning leaves it out.
+        return [ended, _leave(ended)] if reading.began and reading.opened else [ended]
     if name == "on_train_batch_start":
-        return _begin_batch(reading, *rest)
+        after = reading._replace(began=False, saved=False)
+        return list(_begin_batch(reading, after, *rest))
     if name == "on_train_batch_end" and reading.opened:
         index, whole = rest
         ended = {"finished": reading.finished + 1, "opened": False, "trained": 0}
@@ -48,29 +52,37 @@ def follow(reading, event):
 
 
 def _next_pass(reading):
-    return reading._replace(
-        finished=reading.finished + reading.opened, opened=True, trained=0, cut=False
-    )
+    finished = reading.finished + reading.opened
+    return reading._replace(finished=finished, opened=True, trained=0, cut=False)
 
 
-def _begin_batch(reading, index, batches):
-    began, reading = reading.began, reading._replace(began=0)
-    following = _next_pass(reading)
+def _leave(reading):
+    return reading._replace(opened=False, trained=0, cut=False)
+
+
+def _begin_batch(before, reading, index, batches):
+    """Yield the readings: does this batch go on with a pass, begin one, or belong to none?"""
+    again = before.began and before.fit == "again"
     if reading.opened:
         # Lightning may train the batch at which the checkpoint was saved once more.
         if index > 0 or (reading.trained <= 1 and not reading.cut):
-            same = reading._replace(cut=False)
-            # Saved in on_train_epoch_start: Lightning trains the rest of the epoch before.
-            return [same, same._replace(opened=False, trained=0)] if began > 1 else [same]
-        # Left by an exception or in a checkpoint, and begun again: is it the same or the next?
-        return [following] if reading.cut else [following, reading._replace(trained=0)]
-    if index == 0 or batches is None:
-        return [following]
-    if began:
-        # A part of an epoch: saved in on_train_epoch_start, or the second fit of a Trainer.
-        return [following, reading] if began > 1 or index >= batches else [following]
-    # A replay of a finished epoch's last batch; where that is all of the data, it may count.
-    return [following, reading] if batches == 1 else [reading]
+            yield reading._replace(cut=False)
+            if before.saved:  # Lightning trains the rest of the epoch before
+                yield _leave(reading)
+            if again and reading.cut:
+                yield _next_pass(reading)
+            return
+        yield _next_pass(reading)
+        if not reading.cut:  # left by an exception or in a checkpoint, and begun again
+            yield reading._replace(trained=0)
+    elif index == 0 or batches is None:
+        yield _next_pass(reading)
+    else:
+        # The last batch of a finished epoch again, or what a longer loader has behind it.
+        if not again or index >= batches:
+            yield reading
+        if again or before.saved or batches == 1 or index < batches - 1:
+            yield _next_pass(reading)
 
 
 def readings(events):
