@@ -1,4 +1,4 @@
-"""One fit of a small model, and the ledger of what really happened in it.
+"""One Trainer with a small model, and the ledger of what really happened in its fits.
 
 The ledger is a list of events. Each checkpoint carries the ledger up to its own moment, and a run
 that resumes from it goes on writing there: it is the history of the weights.
@@ -15,18 +15,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from tests.integration.lightning.parts import CosineAnnealingCallback, importlib, pl
 
 TorchCheckpointIO = importlib.import_module(f"{pl.__name__}.plugins.io").TorchCheckpointIO
-
-HOOKS = (
-    "on_train_start",
-    "on_train_epoch_start",
-    "on_train_batch_start",
-    "on_before_optimizer_step",
-    "on_train_batch_end",
-    "on_validation_end",
-    "on_train_epoch_end",
-    "on_train_end",
-    "on_exception",
-)
+WITHIN = ["train_epoch_start", "train_batch_start", "before_optimizer_step", "train_batch_end"]
+WITHIN = [f"on_{name}" for name in (*WITHIN, "validation_end", "train_epoch_end")]
+HOOKS = ["on_train_start", *WITHIN, "on_train_end", "on_exception"]
 
 
 class StopHereError(Exception):
@@ -39,10 +30,8 @@ class RecordingSGD(torch.optim.SGD):
     note = None
 
     def step(self, closure=None):
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
+        with torch.enable_grad():
+            loss = closure and closure()
         self.note([float(group["lr"]) for group in self.param_groups])
         super().step()
         return loss
@@ -59,7 +48,7 @@ class Stream(IterableDataset):
 
 
 class Model(pl.LightningModule):
-    """A weight for each param group of each optimizer."""
+    """A layer for each param group of each optimizer."""
 
     def __init__(self, case, recorder):
         super().__init__()
@@ -80,28 +69,24 @@ class Model(pl.LightningModule):
         return -1 if self.recorder.skip else None
 
     def training_step(self, batch, batch_idx):
-        def loss():
-            return sum(layer.weight.sum() for layer in self.layers)
-
         if self.automatic_optimization:
-            return loss()
+            return sum(layer.weight.sum() for layer in self.layers)
         optimizers = self.optimizers()
-        for index, every in enumerate(self.case["every"]):
+        optimizers = optimizers if isinstance(optimizers, list) else [optimizers]
+        for each, every in zip(optimizers, self.case["every"], strict=True):
             if batch_idx % every == 0:
-                one = optimizers[index] if isinstance(optimizers, list) else optimizers
-                one.zero_grad()
-                self.manual_backward(loss())
-                one.step()
+                each.zero_grad()
+                self.manual_backward(sum(layer.weight.sum() for layer in self.layers))
+                each.step()
         return None
 
     def validation_step(self, batch, batch_idx):
         pass
 
     def train_dataloader(self):
-        run = self.recorder.run
-        sizes = run["batches"]
+        sizes, sized = self.recorder.run["batches"], self.recorder.run["sized"]
         size = sizes[self.trainer.current_epoch % len(sizes)]
-        return DataLoader(range(size) if run["sized"] else Stream(size), batch_size=None)
+        return DataLoader(range(size) if sized else Stream(size), batch_size=None)
 
     def val_dataloader(self):
         return DataLoader([0], batch_size=None)
@@ -126,9 +111,8 @@ class Memory(TorchCheckpointIO):
 class Recorder(pl.Callback):
     """Write the ledger, save a checkpoint now and then, and end the fit where its run says so."""
 
-    def __init__(self, folder, run):
-        self.folder, self.run = folder, run
-        self.events, self.skip = [], False
+    def __init__(self, folder):
+        self.folder, self.events, self.skip = folder, [], False
         for name in HOOKS:
             setattr(self, name, partial(self._hook, name))
 
@@ -148,61 +132,51 @@ class Recorder(pl.Callback):
         self.events = json.loads(checkpoint["ledger"])
 
     def _hook(self, name, trainer, pl_module, *arguments):
-        sized = trainer.num_training_batches != float("inf")
-        batches = trainer.num_training_batches if sized else None
+        batches = trainer.num_training_batches
+        batches = None if batches == float("inf") else batches
         event = [name]
         if name == "on_train_start":
-            event = [name, self.plans, self.run, batches, self.fit]
+            event += [self.plans, self.run, batches, self.fit]
         elif name == "on_train_batch_start":
-            event = [name, arguments[-1], batches]
+            event += [arguments[-1], batches]
         elif name == "on_train_batch_end":
-            index = arguments[-1]
-            event = [name, index, index + 1 >= batches if sized else trainer.is_last_batch]
+            last = trainer.is_last_batch if batches is None else arguments[-1] + 1 >= batches
+            event += [arguments[-1], last]
         self.events.append(event)
         self.seen[name] += 1
         if self.folder and (name == "on_exception" or self.rng.random() < self.run["saves"]):
             trainer.save_checkpoint(f"{self.folder}/{name}-{len(self.events)}")
-        self._stop(name, trainer)
-
-    def _stop(self, name, trainer):
-        kind, hook, number = self.run["stop"] or (None, None, 0)
-        now = name == hook and self.seen[name] == number
-        self.skip = now and kind == "skip"
-        if now and kind == "raise":
+        stop = self.run["stop"] if self.run["stop"][1:] == [name, self.seen[name]] else [None]
+        self.skip = stop[0] == "skip"
+        trainer.should_stop = trainer.should_stop or stop[0] == "should_stop"
+        if stop[0] == "raise":
             raise StopHereError
-        if now and kind == "should_stop":
-            trainer.should_stop = True
 
 
 class Session:
     """One Trainer, with the callback under test or, as a reference, without it."""
 
-    def __init__(self, case, run, memory, folder="", *, ours=False):
-        self.recorder = Recorder(folder, run)
-        callbacks = [self.recorder]
-        if ours:
+    def __init__(self, case, run, memory, folder=""):
+        self.recorder = Recorder(folder)
+        callbacks, saving = [self.recorder], bool(folder and run["checkpoint"])
+        if folder:
             callbacks.insert(case["first"], CosineAnnealingCallback(**case["curve"]))
-        if folder and run["checkpoint"]:
-            made = pl.callbacks.ModelCheckpoint(
-                folder, "{epoch}-{step}", save_top_k=-1, **run["checkpoint"]
-            )
-            callbacks.append(made)
-        accumulate = run["accumulate"]
-        if isinstance(accumulate, dict):
-            scheduling = {int(epoch): factor for epoch, factor in accumulate.items()}
-            callbacks.append(pl.callbacks.GradientAccumulationScheduler(scheduling))
-            accumulate = 1
+        if saving:
+            options = {"filename": "{epoch}-{step}", "save_top_k": -1, **run["checkpoint"]}
+            callbacks.append(pl.callbacks.ModelCheckpoint(folder, **options))
+        if isinstance(run["accumulate"], dict):
+            table = {int(epoch): factor for epoch, factor in run["accumulate"].items()}
+            callbacks.append(pl.callbacks.GradientAccumulationScheduler(table))
         self.trainer = pl.Trainer(
             accelerator="cpu",
             devices=1,
             logger=False,
-            enable_checkpointing=bool(folder and run["checkpoint"]),
+            enable_checkpointing=saving,
             enable_progress_bar=False,
             enable_model_summary=False,
             plugins=[memory],
             num_sanity_val_steps=0,
             callbacks=callbacks,
-            accumulate_grad_batches=accumulate,
             reload_dataloaders_every_n_epochs=int(len(run["batches"]) > 1),
             max_epochs=run["max_epochs"],
             max_steps=run["max_steps"],
@@ -213,17 +187,15 @@ class Session:
         """Train; return the ValueError that refused the run, if any."""
         self.recorder.begin(run, plans)
         trainer = self.trainer
-        if run["max_epochs"] is not None:
-            trainer.fit_loop.max_epochs = run["max_epochs"]
+        trainer.fit_loop.max_epochs = run["max_epochs"] or -1
         trainer.fit_loop.epoch_loop.max_steps = run["max_steps"]
-        trainer.limit_train_batches = 1.0 if run["limit"] is None else run["limit"]
+        trainer.limit_train_batches = run["limit"] or 1.0
         if not isinstance(run["accumulate"], dict):
             trainer.accumulate_grad_batches = run["accumulate"]
-        trainer.limit_val_batches, trainer.val_check_interval, trainer.check_val_every_n_epoch = (
-            run["validation"]
-        )
+        for name, value in run["validation"].items():
+            setattr(trainer, name, value)
         try:
-            self.trainer.fit(self.model, ckpt_path=file)
+            trainer.fit(self.model, ckpt_path=file)
         except StopHereError:
             pass
         except ValueError as error:

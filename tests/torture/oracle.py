@@ -1,12 +1,16 @@
 """The rates that are right for a ledger; nothing here knows the package.
 
-A lineage may be read in several ways where Lightning trains what it need not: the oracle keeps
-every reading that the rates so far allow.
+Where Lightning trains what it need not, or leaves out what it should train, a ledger may be read
+in several ways: the oracle keeps every reading that the rates so far allow.
 """
 
 import math
-from itertools import count
+from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
+
+# What the length of a run depends on.
+LENGTH = {"batches", "sized", "limit", "max_epochs", "max_steps", "accumulate"}
 
 
 class Refused(Exception):  # noqa: N818 - no error: the right outcome
@@ -24,65 +28,65 @@ class Reading(NamedTuple):
     began: bool = False  # Lightning began an epoch, and no batch since
     fit: str = ""  # "resumed" or "again" until the first epoch of a fit has ended
     saved: bool = False  # in on_train_epoch_start
+    kind: str = ""  # what Lightning did otherwise than planned
+
+    def next_pass(self):
+        finished = self.finished + self.opened
+        return self._replace(finished=finished, opened=True, trained=0, cut=False)
+
+    def left(self):
+        return self._replace(opened=False, trained=0, cut=False)
 
 
 def follow(reading, event):
-    """Return the readings after this event."""
+    """Yield the readings after this event."""
     name, *rest = event
+    reading = reading._replace(kind="")
     if name == "on_train_start":
-        plans = [reading.plan] if rest[0] is None else rest[0]
-        reading = reading._replace(saved=reading.began, fit=rest[3])
-        return [reading._replace(plan=plan) for plan in plans]
-    if name == "on_train_epoch_start":
-        if reading.cut and not reading.fit:
-            reading = _next_pass(reading)
-        return [reading._replace(began=True)]
-    if name == "on_train_epoch_end":
-        ended = reading._replace(cut=reading.opened, fit="", began=False, saved=False)
-        # A batch was begun before the resume, and Lightning leaves it out.
-        return [ended, _leave(ended)] if reading.began and reading.opened else [ended]
-    if name == "on_train_batch_start":
-        after = reading._replace(began=False, saved=False)
-        return list(_begin_batch(reading, after, *rest))
-    if name == "on_train_batch_end" and reading.opened:
-        index, whole = rest
+        for plan in [reading.plan] if rest[0] is None else rest[0]:
+            yield reading._replace(saved=reading.began, fit=rest[3], plan=plan)
+    elif name == "on_train_epoch_start":
+        over = reading.cut and not reading.fit
+        yield (reading.next_pass() if over else reading)._replace(began=True)
+    elif name == "on_train_batch_start":
+        yield from _begin_batch(reading, reading._replace(began=False, saved=False), *rest)
+    elif name == "on_train_batch_end" and reading.opened:
         ended = {"finished": reading.finished + 1, "opened": False, "trained": 0}
-        reading = reading._replace(**(ended if whole else {"trained": index + 1}))
-    return [reading]
-
-
-def _next_pass(reading):
-    finished = reading.finished + reading.opened
-    return reading._replace(finished=finished, opened=True, trained=0, cut=False)
-
-
-def _leave(reading):
-    return reading._replace(opened=False, trained=0, cut=False)
+        yield reading._replace(**(ended if rest[1] else {"trained": rest[0] + 1}))
+    elif name == "on_train_epoch_end":
+        ended = reading._replace(cut=reading.opened, fit="", began=False, saved=False)
+        yield ended
+        if reading.began and reading.opened:
+            yield ended.left()._replace(kind="the batch that was begun when saved is left out")
+    else:
+        yield reading
 
 
 def _begin_batch(before, reading, index, batches):
     """Yield the readings: does this batch go on with a pass, begin one, or belong to none?"""
     again = before.began and before.fit == "again"
-    if reading.opened:
-        # Lightning may train the batch at which the checkpoint was saved once more.
-        if index > 0 or (reading.trained <= 1 and not reading.cut):
-            yield reading._replace(cut=False)
-            if before.saved:  # Lightning trains the rest of the epoch before
-                yield _leave(reading)
-            if again and reading.cut:
-                yield _next_pass(reading)
-            return
-        yield _next_pass(reading)
-        if not reading.cut:  # left by an exception or in a checkpoint, and begun again
-            yield reading._replace(trained=0)
+    if reading.opened and (index > 0 or (reading.trained <= 1 and not reading.cut)):
+        repeats = "the batch at which it was saved is trained again" * (index < reading.trained)
+        yield reading._replace(cut=False, kind=repeats)
+        if before.saved:
+            yield reading.left()._replace(kind="saved in on_train_epoch_start: the epoch before")
+        if again and reading.cut:
+            yield reading.next_pass()._replace(kind="a second fit begins in mid-epoch")
+    elif reading.opened:
+        yield reading.next_pass()
+        if not reading.cut:  # Lightning has not ended it
+            yield reading._replace(trained=0, kind="a pass is begun again from its first batch")
     elif index == 0 or batches is None:
-        yield _next_pass(reading)
+        yield reading.next_pass()._replace(kind="a whole pass is trained again" * (index > 0))
     else:
-        # The last batch of a finished epoch again, or what a longer loader has behind it.
+        lone = index >= batches - 1
+        kind = "a batch of a finished epoch" if lone else "what a longer loader has behind an epoch"
+        if again or before.saved:
+            kind += ", " + ("second fit" if again else "saved in on_train_epoch_start")
         if not again or index >= batches:
-            yield reading
-        if again or before.saved or batches == 1 or index < batches - 1:
-            yield _next_pass(reading)
+            yield reading._replace(kind=kind)
+        if again or before.saved or batches == 1 or not lone:
+            yield reading.next_pass()._replace(kind=kind)
 
 
 def readings(events):
@@ -93,27 +97,18 @@ def readings(events):
     return found
 
 
-def updates(events):
-    return sum(event[0] == "update" for event in events)
-
-
-def by_settings(run, batches, now, done):
+def by_settings(run, batches, now, updates):
     """Return the (epochs, updates) that the settings promise with so much done."""
     epoch, first = now.finished, now.trained
     batches = batches or first + 1
-    table = run["accumulate"]
-    table = table if isinstance(table, dict) else {"0": table}
-    epochs = math.inf if run["max_epochs"] in (None, -1) else run["max_epochs"]
+    table = run["accumulate"] if isinstance(run["accumulate"], dict) else {"0": run["accumulate"]}
     steps = math.inf if run["max_steps"] == -1 else run["max_steps"]
-    while epoch < epochs and done < steps:
-        factor = [table[start] for start in sorted(table, key=int) if int(start) <= epoch][-1]
+    while epoch < (run["max_epochs"] or math.inf) and updates < steps:
+        factor = max((int(start), each) for start, each in table.items() if int(start) <= epoch)[1]
         for batch in range(min(first, batches - 1), batches):
-            done += done < steps and ((batch + 1) % factor == 0 or batch + 1 == batches)
+            updates += updates < steps and ((batch + 1) % factor == 0 or batch + 1 == batches)
         epoch, first = epoch + 1, 0
-    return epoch, done
-
-
-LENGTH = ("batches", "sized", "limit", "max_epochs", "max_steps", "accumulate")
+    return epoch, updates
 
 
 def plans(case, before, run, reference, *, again):
@@ -124,111 +119,96 @@ def plans(case, before, run, reference, *, again):
         before: The ledger when the fit begins.
         run: Its settings.
         reference: Called for the ledger of the same fit without our callback.
-        again: Whether the Trainer has had a fit, instead of a checkpoint.
+        again: Whether the Trainer has had a fit before, and no checkpoint is loaded.
     """
-    if isinstance(case["curve"].get("t_max"), int):
+    if isinstance(case["curve"]["t_max"], int):
         return [0]
     started = [event[2] for event in before if event[0] == "on_train_start"]
-    keys = [key for key in LENGTH if run["sized"] or key != "batches"]
-    stands = started and all(started[-1][key] == run[key] for key in keys)
+    keys = LENGTH if run["sized"] else LENGTH - {"batches"}
+    stands = bool(started) and all(started[-1][key] == run[key] for key in keys)
     if stands and not again:
         return None
     after = reference()
     began = [event for event in after[len(before) :] if event[0] == "on_train_start"]
     batches = began[0][3] if began else 1
-    epochs, steps = _by_epoch(case), run["max_steps"]
+    epochs, steps = case["curve"]["interval"] == "epoch", run["max_steps"]
     if (case["every"] and not epochs) or (batches is None and epochs == (steps != -1)):
         return [None]
     if batches is None and not epochs:
         return [steps]
-    now = {_next_pass(each) if again else each for each in readings(before)}
-    done = updates(before)
-    wanted = {by_settings(run, batches, each, done)[not epochs] for each in now}
-    really = {each.finished + each.opened for each in readings(after)}
-    # A dataloader that is reloaded may come with another length; Lightning may stop too early.
-    reloaded = len(run["batches"]) > 1
-    really = set() if reloaded else really if epochs else {updates(after)}
-    return sorted(wanted | really | {each.plan for each in readings(before) if stands})
+    now = {each.next_pass() if again else each for each in readings(before)}
+    done, end = (sum(event[0] == "update" for event in events) for events in (before, after))
+    right = {by_settings(run, batches, each, done)[not epochs] for each in now}
+    if len(run["batches"]) == 1:  # else nobody knows the sizes to come: the first one counts
+        right |= {each.finished + each.opened for each in readings(after)} if epochs else {end}
+    return sorted(right | {each.plan for each in readings(before) if stands})
 
 
 def layout(curve, plan):
-    """Return the ends of the cycles, as an iterator, and the warmup; Refused if there are none."""
-    t_max, cycles, ratio = curve.get("t_max"), curve.get("cycles", 1), curve.get("t_mult", 1)
+    """Return where each cycle begins and ends, and the warmup; Refused if that cannot be."""
+    t_max, cycles, ratio = curve["t_max"], curve.get("cycles", 1), curve.get("t_mult", 1)
     if not isinstance(t_max, int) and plan is None:
         raise Refused
-    if t_max is None and cycles > 1:
-        parts = [sum(ratio**i for i in range(k + 1)) for k in range(cycles)]
+    parts = [sum(ratio**i for i in range(k + 1)) for k in range(cycles or 300)]
+    if t_max is None:
         ends = [(2 * plan * part + parts[-1]) // (2 * parts[-1]) for part in parts]
     else:
-        first = t_max if isinstance(t_max, int) else plan
-        if isinstance(t_max, float):
-            first = max(1, round(t_max * plan))
-        sums = (first * sum(ratio**i for i in range(k + 1)) for k in count())
-        ends = [next(sums) for _ in range(cycles or 400)]
-    if any(end <= start for start, end in zip([0, *ends], ends, strict=False)):
-        raise Refused
+        first = t_max if isinstance(t_max, int) else max(1, round(t_max * plan))
+        ends = [first * part for part in parts]
     warmup = curve.get("warmup", 0)
     warmup = warmup if isinstance(warmup, int) else round(warmup * ends[0])
-    if warmup >= ends[0]:
+    if warmup >= ends[0] or any(end <= start for start, end in pairwise(ends)):
         raise Refused
-    return ends, warmup
+    return [*pairwise([0, *ends])], warmup
 
 
 def rate(curve, plan, base, e):
     """Return LR(e) of a param group with this rate of its own."""
-    ends, warmup = layout(curve, plan)
-    peak = curve.get("lr_initial") or base
-    ratio = curve.get("lr_min_ratio")
-    floor = curve.get("lr_min", 0.0) if ratio is None else ratio * peak
-    start = curve.get("warmup_start_ratio")
-    start = 1 / (warmup + 1) if start is None else start
+    cycles, warmup = layout(curve, plan)
+    peak = curve.get("lr_initial", base)
+    floor = curve.get("lr_min", curve.get("lr_min_ratio", 0) * peak)
     if e < warmup:
+        start = curve.get("warmup_start_ratio", 1 / (warmup + 1))
         return peak * (start + (1 - start) * e / warmup)
-    cycle = next((i for i, end in enumerate(ends) if e < end), None)
-    if cycle is None:
-        return floor
-    begin = ends[cycle - 1] if cycle else warmup
-    height = (peak - floor) * curve.get("peak_decay", 1.0) ** cycle
-    return floor + height * math.cos(math.pi / 2 * (e - begin) / (ends[cycle] - begin)) ** 2
+    for index, (start, end) in enumerate(cycles):
+        if e < end:
+            part = (e - (start or warmup)) / (end - (start or warmup))
+            height = (peak - floor) * curve.get("peak_decay", 1) ** index
+            return floor + height * math.cos(math.pi / 2 * part) ** 2
+    return floor
 
 
 def check(case, events):
-    """Return the first wrong update of a ledger: its place, rates and the right ones; or None."""
-    found, done = {Reading()}, [0] * len(case["bases"])
+    """Return the first wrong update of a ledger, and how often Lightning did what.
+
+    The update is its place, the rates used, and for each reading the right ones; or None.
+    """
+    found, done, kinds = {Reading()}, [0] * len(case["bases"]), Counter()
     for place, event in enumerate(events):
         if event[0] != "update":
             found = {after for each in found for after in follow(each, event)}
+            kinds.update({each.kind for each in found if each.kind})
             continue
         _, index, step, used = event
-        e = step if case["every"] is None else done[index]
+        right = {each: _right(case, each, index, (step, done[index])) for each in found}
         done[index] += 1
-        right = {
-            each: _right(case, each, index, each.finished if _by_epoch(case) else e)
-            for each in found
-        }
         found = {each for each in found if _same(used, right[each])}
         if not found:
-            return place, used, right
-    return None
+            return (place, used, [[each._asdict(), rates] for each, rates in right.items()]), kinds
+    return None, kinds
 
 
-def _by_epoch(case):
-    return case["curve"]["interval"] == "epoch"
-
-
-def _right(case, reading, index, e):
-    driven = case["curve"].get("optimizers")
-    driven = [driven] if isinstance(driven, int) else driven
-    bases = case["bases"][index]
-    if driven is not None and index not in driven:
+def _right(case, reading, index, counts):
+    curve, bases = case["curve"], case["bases"][index]
+    if index not in curve.get("optimizers", [0, 1]):
         return bases
+    step = counts[case["every"] is not None]
+    e = reading.finished if curve["interval"] == "epoch" else step
     try:
-        return [rate(case["curve"], reading.plan, base, e) for base in bases]
-    except Refused:
-        return []
+        return [rate(curve, reading.plan, base, e) for base in bases]
+    except Refused:  # of several plans this is not the one
+        return [math.nan] * len(bases)
 
 
 def _same(used, right):
-    return len(used) == len(right) and all(
-        abs(a - b) <= 1e-12 * b for a, b in zip(used, right, strict=True)
-    )
+    return all(abs(a - b) <= 1e-12 * b for a, b in zip(used, right, strict=True))

@@ -1,8 +1,8 @@
 """Random Lightning runs, resumed from random checkpoints, held against the oracle.
 
-    python -m tests.torture.runs --seed 7 --cases 1
-
-prints the case of seed 7: the first wrong rate, and how to get there.
+`python -m tests.torture.runs --seed 7 --cases 1` shows what is wrong in the case of seed 7: the
+settings of each fit on the way there, the ledger, the rates used, and for each reading the right
+ones.
 """
 
 import argparse
@@ -15,18 +15,23 @@ from collections import Counter
 
 import torch
 
-from .ledger import HOOKS, Memory, Session
+from .ledger import HOOKS, WITHIN, Memory, Session
 from .oracle import Refused, check, layout, plans
 
-# How many checkpoints are resumed in each generation, from each fit.
+# How many checkpoints of a fit are resumed, by generation.
 RESUMED = (2, 1, 1)
 
 
-def random_curve(rng, case):
-    """Return the arguments of the callback."""
-    interval = rng.choice(["epoch", "step"])
-    counted = interval == "step" and case["every"] is not None
-    lengths = [rng.randint(2, 16)] if counted else [None, None, 0.37, 1.0, rng.randint(2, 16)]
+def seeded(*parts):
+    return random.Random("/".join(map(str, parts)))
+
+
+def random_case(rng):
+    """Return the optimizers and the arguments of the callback: the same in all fits of a case."""
+    count = rng.choice([1, 2]) if rng.random() < 0.25 else 0
+    manual, interval = count > 0, rng.choice(["epoch", "step"])
+    counted = [rng.randint(2, 16)]
+    lengths = counted if manual and interval == "step" else [None, None, 0.37, 1.0, *counted]
     curve = {"interval": interval, "t_max": rng.choice(lengths)}
     optional = {
         "lr_initial": [0.3],
@@ -34,79 +39,44 @@ def random_curve(rng, case):
         "t_mult": [2],
         "peak_decay": [0.5],
         "warmup": [1, 0.21] if isinstance(curve["t_max"], int) else [1, 2, 0.21],
+        "optimizers": [[0], [1], [0, 1]] if count > 1 else [[0]],
+        rng.choice(["lr_min", "lr_min_ratio"]): [0.001, 0.01],
     }
-    for name, values in optional.items():
-        if rng.random() < 0.3:
-            curve[name] = rng.choice(values)
-    if curve.get("warmup") and rng.random() < 0.5:
+    curve |= {name: rng.choice(each) for name, each in optional.items() if rng.random() < 0.3}
+    if "warmup" in curve and rng.random() < 0.5:
         curve["warmup_start_ratio"] = rng.choice([0.0, 0.25, 1.0])
-    if rng.random() < 0.5:
-        curve |= rng.choice([{"lr_min": 0.001}, {"lr_min_ratio": 0.1}])
-    if len(case["bases"]) > 1 and rng.random() < 0.5:
-        curve["optimizers"] = rng.choice([0, [1], [0, 1]])
-    return curve
-
-
-def random_case(rng):
-    """Return what all fits of a case have in common."""
-    manual = rng.random() < 0.25
-    optimizers = rng.choice([1, 2]) if manual else 1
-    case = {
-        "every": [rng.choice([1, 2]) for _ in range(optimizers)] if manual else None,
-        "bases": [[0.1, 0.05][: rng.choice([1, 1, 2])] for _ in range(optimizers)],
+    return {
+        # Manual optimization: each optimizer is updated at every such batch.
+        "every": [rng.choice([1, 2]) for _ in range(count)] or None,
+        # The rates of the param groups of each optimizer.
+        "bases": [[0.1, 0.05][: rng.choice([1, 1, 2])] for _ in range(count or 1)],
+        # Whether the recorder, which saves the checkpoints, comes before our callback.
         "first": rng.choice([0, 1]),
+        "curve": curve,
     }
-    case["curve"] = random_curve(rng, case)
-    return case
 
 
 def random_run(rng, case):
     """Return the settings of a first fit."""
-    batches, sized = rng.randint(1, 7), rng.random() < 0.75
-    limits = rng.choice(["epochs", "epochs", "steps", "both"])
-    steps = rng.randint(1, 4 * batches)
+    batches, sized, limits = rng.randint(1, 7), rng.random() < 0.75, rng.choice("eesb")
+    table = {"0": rng.randint(1, 3), str(rng.randint(1, 3)): rng.randint(1, 4)}
     run = {
         "batches": [batches],
         "sized": sized,
         "limit": rng.choice([None] * 4 + [rng.randint(1, batches)]),
-        "max_epochs": None if limits == "steps" else rng.randint(1, 5),
-        "max_steps": -1 if limits == "epochs" else steps,
-        "accumulate": 1,
+        "max_epochs": None if limits == "s" else rng.randint(1, 5),
+        "max_steps": -1 if limits == "e" else rng.randint(1, 4 * batches),
+        "accumulate": 1 if case["every"] else rng.choice([1, 1, 2, 3, 4, table]),
     }
-    if case["every"] is None:
-        table = {"0": rng.randint(1, 3), str(rng.randint(1, 3)): rng.randint(1, 4)}
-        run["accumulate"] = rng.choice([1, 1, 2, 3, 4, table])
-    if sized and run["limit"] is None and rng.random() < 0.1:
+    if sized and run["limit"] is None and rng.random() < 0.1:  # reloaded every epoch
         run["batches"] = [rng.randint(1, 7) for _ in range(5)]
-    return run | around(rng, run)
-
-
-def around(rng, run):
-    """Return the settings that do not change the length: validation, how it ends, what is saved."""
-    fewest = min([*run["batches"], run["limit"] or 9])
-    # limit_val_batches, val_check_interval, check_val_every_n_epoch
-    validation = rng.choice([[0, 1.0, 1], [1, 1.0, 1], [1, rng.randint(1, fewest), 1], [1, 1.0, 2]])
-    stop = None
-    if rng.random() < 0.4:
-        kind = rng.choice(["raise", "should_stop", "skip"])
-        hook = {"raise": rng.choice(HOOKS[1:7]), "skip": "on_train_batch_start"}
-        stop = [kind, hook.get(kind, "on_train_batch_end"), rng.randint(1, 9)]
-    checkpoint = rng.choice(
-        [
-            None,
-            {"every_n_train_steps": rng.randint(1, 4)},
-            {"every_n_train_steps": run["batches"][0], "save_on_train_epoch_end": False},
-            {"every_n_epochs": 1, "save_on_train_epoch_end": rng.choice([True, False])},
-        ]
-    )
-    saves = rng.choice([0.1, 0.3])
-    return {"validation": validation, "stop": stop, "checkpoint": checkpoint, "saves": saves}
+    return run | random_surroundings(rng, run)
 
 
 def changed_run(rng, run, case):
     """Return the settings of a later fit."""
-    after = {**run}
     change = rng.choice(["nothing", "nothing", "longer", "longer", "batches", "accumulate"])
+    after = {**run}
     if len(run["batches"]) > 1:
         pass  # nobody knows what is left
     elif change == "longer":
@@ -114,104 +84,106 @@ def changed_run(rng, run, case):
         after["max_steps"] += run["max_steps"] > 0 and rng.randint(1, 9)
     elif change == "batches":
         after |= {"batches": [rng.randint(1, 7)], "limit": None}
-    elif change == "accumulate" and case["every"] is None and run["accumulate"] in (1, 2, 3, 4):
+    elif change == "accumulate" and not case["every"] and not isinstance(run["accumulate"], dict):
         after["accumulate"] = rng.randint(1, 4)
-    return after | around(rng, after)
+    return after | random_surroundings(rng, after)
 
 
-def seeded(*parts):
-    return random.Random("/".join(map(str, parts)))
+def random_surroundings(rng, run):
+    """Return the settings that do not change the length: validation, the end, what is saved."""
+    interval = rng.choice([1.0, 1.0, rng.randint(1, min([*run["batches"], run["limit"] or 9]))])
+    validation = {"val_check_interval": interval, "check_val_every_n_epoch": rng.choice([1, 2])}
+    stops = [["raise", rng.choice(WITHIN)], ["skip", WITHIN[1]], ["should_stop", WITHIN[3]]]
+    checkpoints = [
+        None,
+        {"every_n_train_steps": rng.randint(1, 4)},
+        {"every_n_train_steps": run["batches"][0], "save_on_train_epoch_end": False},
+        {"every_n_epochs": 1, "save_on_train_epoch_end": rng.choice([True, False])},
+    ]
+    return {
+        "validation": {"limit_val_batches": rng.choice([0, 1]), **validation},
+        "stop": [*rng.choice(stops), rng.randint(1, 9)] if rng.random() < 0.4 else [],
+        "checkpoint": rng.choice(checkpoints),
+        "saves": rng.choice([0.1, 0.3]),  # the part of all hooks
+    }
 
 
 class Explorer:
     """A case: a first fit, resumes from its checkpoints, resumes from theirs."""
 
     def __init__(self, seed):
-        self.seed, self.memory = seed, Memory()
         rng = seeded(seed)
-        self.case, self.kinds, self.faults = random_case(rng), Counter(), []
-        self.run = random_run(rng, self.case)
+        self.seed, self.memory, self.case = seed, Memory(), random_case(rng)
+        self.kinds, self.faults = Counter(), []
+        self.explore("fit", [], random_run(rng, self.case), None, [])
 
-    def explore(self):
-        self.node(["fit"], [], self.run, None, [])
-        return self
-
-    def node(self, path, before, run, file, history):
+    def explore(self, path, before, run, file, history):
         """Train a fit, perhaps another on the same Trainer, and what resumes from both."""
-        rng = seeded(self.seed, *path)
-        self.kinds["sessions"] += 1
-        folder = f"/memory/{self.seed}-{self.kinds['sessions']}"
-        session = Session(self.case, run, self.memory, folder, ours=True)
-        fits = [(run, file)]
-        while True:
-            run = fits[-1][0]
-            again = len(fits) > 1
-            right = plans(self.case, before, run, lambda: self.reference(fits), again=again)
-            history = [*history, {"path": "/".join(path), "run": run, "plans": right}]
-            error = session.fit(run, right, fits[-1][1])
+        rng, fits = seeded(self.seed, path), []
+        self.kinds["trainers"] += 1
+        folder = f"/memory/{self.seed}-{self.kinds['trainers']}"
+        session = Session(self.case, run, self.memory, folder)
+        for again in (False, True):
+            fits.append((run, file))
+            reference = lambda: self.reference(fits)  # noqa: E731 - not each fit needs one
+            right = plans(self.case, before, run, reference, again=again)
+            history = [*history, {"fit": path, "settings": run, "plans": right}]
+            error = session.fit(run, right, file)
             if not self.judge(session.recorder.events, len(before), error, right, history):
                 return
             self.resume(path, folder, run, history)
             # Lightning refuses a second fit with GradientAccumulationScheduler.
             refused = isinstance(run["accumulate"], dict) or len(run["batches"]) > 1
-            if len(fits) == 2 or rng.random() < 0.7 or refused:
+            if refused or rng.random() < 0.7:
                 return
-            before, path = session.recorder.events[:], [*path, "again"]
-            fits.append((changed_run(rng, run, self.case), None))
+            before, path = session.recorder.events[:], f"{path}/again"
+            run, file = changed_run(rng, run, self.case), None
 
     def reference(self, fits):
         """Return the ledger of these fits on one Trainer without our callback."""
         session = Session(self.case, fits[0][0], self.memory)
-        for run, file in fits:
-            last = run is fits[-1][0]
-            error = session.fit({**run, "stop": None} if last else run, file=file)
+        for number, (run, file) in enumerate(fits, 1):
+            error = session.fit(run | ({"stop": []} if number == len(fits) else {}), file=file)
             assert error is None, error
         return session.recorder.events
 
     def judge(self, events, begin, error, right, history):
-        """Note a wrong rate; return whether the fit may be resumed."""
-        refused = [right is not None and _refuses(self.case, plan) for plan in right or [None]]
-        if right == [] and error is None:
-            self.kinds["nothing to train"] += 1
-        elif error is not None and not any(refused):
-            self.faults.append([*history, {"refused": str(error)}])
-        elif error is None and all(refused):
-            self.faults.append([*history, {"not refused": right}])
-        elif error is not None:
-            self.kinds["refused"] += 1
-        elif wrong := check(self.case, events):
-            place, used, expected = wrong
-            expected = [[each._asdict(), rates] for each, rates in expected.items()]
-            self.faults.append(
-                [*history, {"ledger": events[: place + 1], "used": used, "right": expected}]
-            )
-        else:
+        """Note a fault; return whether the fit went on to its end."""
+        refused = [_refuses(self.case, plan) for plan in right or []]
+        fault, wrong = {}, None
+        if error is not None and not any(refused):
+            fault = {"refused": str(error)}
+        elif error is None and refused and all(refused):
+            fault = {"not refused": right}
+        elif error is None:
+            wrong, after = check(self.case, events)
+            self.kinds += after - check(self.case, events[:begin])[1]
             self.kinds["fits"] += 1
             self.kinds["updates"] += sum(event[0] == "update" for event in events[begin:])
-            return True
-        return False
+            self.kinds["length: by the settings or as it really is"] += len(right or []) > 1
+        else:
+            self.kinds["refused, rightly"] += 1
+        if wrong:
+            fault = {"ledger": events[: wrong[0] + 1], "used": wrong[1], "right": wrong[2]}
+        if fault:
+            self.faults.append([{"seed": self.seed, **self.case}, *history, fault])
+        return error is None and not fault
 
     def resume(self, path, folder, run, history):
         """Resume from some of the checkpoints of this fit."""
-        generation = sum(step.startswith("resume") for step in path)
-        rng = seeded(self.seed, *path, "resume")
-        by_hook = {}
+        generation, by_hook = path.count("resume"), {}
+        rng = seeded(self.seed, path, "resume")
         for file in self.memory.saved:
             if file.startswith(f"{folder}/"):
-                by_hook.setdefault(hook_of(file), []).append(file)
-        if generation == len(RESUMED) or not by_hook:
-            return
-        for _ in range(RESUMED[generation]):
-            file = rng.choice(by_hook[rng.choice(sorted(by_hook))])
-            self.kinds[f"resumed from {hook_of(file)}"] += 1
+                hook = file.split("/")[-1].split("-")[0]
+                by_hook.setdefault(hook if hook in HOOKS else "ModelCheckpoint", []).append(file)
+        for _ in range(RESUMED[generation] if by_hook and generation < len(RESUMED) else 0):
+            hook = rng.choice(sorted(by_hook))
+            file = rng.choice(by_hook[hook])
+            self.kinds[f"resumed from {hook}"] += 1
             before = json.loads(self.memory.saved[file]["ledger"])
             after = changed_run(rng, run, self.case)
-            self.node([*path, f"resume {file.split('/')[-1]}"], before, after, file, history)
-
-
-def hook_of(file):
-    name = file.split("/")[-1].split("-")[0]
-    return "ModelCheckpoint" if "=" in name else name
+            self.explore(f"{path}/resume {file.split('/')[-1]}", before, after, file, history)
 
 
 def _refuses(case, plan):
@@ -223,12 +195,19 @@ def _refuses(case, plan):
 
 
 def explore(seed):
-    """Run the case of this seed."""
+    """Return the kinds of what happened in the case of this seed, and its faults."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in ("lightning", "lightning.pytorch", "pytorch_lightning"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        return Explorer(seed).explore()
+        explorer = Explorer(seed)
+    return explorer.kinds, explorer.faults
+
+
+def shown(fault):
+    """Return the lines that show a fault."""
+    *history, last = fault
+    return "\n   ".join(map(json.dumps, [*history, *last.pop("ledger", []), last]))
 
 
 def main():
@@ -237,20 +216,18 @@ def main():
     parser.add_argument("--cases", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    kinds, faults = Counter(), 0
+    total, faults = Counter(), []
     for seed in range(arguments.seed, arguments.seed + arguments.cases):
-        explorer = explore(seed)
-        kinds += explorer.kinds
-        faults += len(explorer.faults)
-        for *history, fault in explorer.faults[: 1 if arguments.cases > 1 else None]:
-            print(f"seed {seed}:", json.dumps(explorer.case))
-            for step in history:
-                print("  ", json.dumps(step))
-            for event in fault.pop("ledger", []):
-                print("     ", json.dumps(event))
-            print("  ", json.dumps(fault))
-    print(f"{faults} faults", *(f"{kinds[kind]} {kind}" for kind in sorted(kinds)), sep="\n")
-    return int(faults > 0)
+        kinds, found = explore(seed)
+        total += kinds
+        faults += found
+        print(
+            *map(shown, found[:1] if arguments.cases > 1 else found),
+            sep="\n",
+            end="\n" if found else "",
+        )
+    print(f"{len(faults)} faults", *(f"{total[kind]} {kind}" for kind in sorted(total)), sep="\n")
+    return int(bool(faults))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import os
 
 import pytest
 
-from .runs import explore
+from .runs import explore, shown
 
 CASES = int(os.environ.get("COSINE_CALLBACKS_RUNS", "20"))
 
 
 @pytest.mark.parametrize("seed", range(CASES))
 def test_a_random_case(seed):
-    assert explore(seed).faults == [], f"python -m tests.torture.runs --seed {seed}"
+    _, faults = explore(seed)
+    assert not faults, shown(faults[0])
