@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, importlib, pl
+from tests.integration.lightning.parts import CosineAnnealingCallback, importlib, pl, trainer
 
 TorchCheckpointIO = importlib.import_module(f"{pl.__name__}.plugins.io").TorchCheckpointIO
 WITHIN = ["train_epoch_start", "train_batch_start", "before_optimizer_step", "train_batch_end"]
@@ -158,25 +158,19 @@ class Session:
 
     def __init__(self, case, run, memory, folder=""):
         self.recorder = Recorder(folder)
-        callbacks, saving = [self.recorder], bool(folder and run["checkpoint"])
+        callbacks = [self.recorder]
         if folder:
             callbacks.insert(case["first"], CosineAnnealingCallback(**case["curve"]))
-        if saving:
+        if folder and run["checkpoint"]:
             options = {"filename": "{epoch}-{step}", "save_top_k": -1, **run["checkpoint"]}
             callbacks.append(pl.callbacks.ModelCheckpoint(folder, **options))
         if isinstance(run["accumulate"], dict):
             table = {int(epoch): factor for epoch, factor in run["accumulate"].items()}
             callbacks.append(pl.callbacks.GradientAccumulationScheduler(table))
-        self.trainer = pl.Trainer(
-            accelerator="cpu",
-            devices=1,
-            logger=False,
-            enable_checkpointing=saving,
-            enable_progress_bar=False,
-            enable_model_summary=False,
+        self.trainer = trainer(
+            *callbacks,
             plugins=[memory],
             num_sanity_val_steps=0,
-            callbacks=callbacks,
             reload_dataloaders_every_n_epochs=int(len(run["batches"]) > 1),
             max_epochs=run["max_epochs"],
             max_steps=run["max_steps"],
@@ -186,16 +180,15 @@ class Session:
     def fit(self, run, plans=None, file=None):
         """Train; return the ValueError that refused the run, if any."""
         self.recorder.begin(run, plans)
-        trainer = self.trainer
-        trainer.fit_loop.max_epochs = run["max_epochs"] or -1
-        trainer.fit_loop.epoch_loop.max_steps = run["max_steps"]
-        trainer.limit_train_batches = run["limit"] or 1.0
+        self.trainer.fit_loop.max_epochs = run["max_epochs"] or -1
+        self.trainer.fit_loop.epoch_loop.max_steps = run["max_steps"]
+        self.trainer.limit_train_batches = run["limit"] or 1.0
         if not isinstance(run["accumulate"], dict):
-            trainer.accumulate_grad_batches = run["accumulate"]
+            self.trainer.accumulate_grad_batches = run["accumulate"]
         for name, value in run["validation"].items():
-            setattr(trainer, name, value)
+            setattr(self.trainer, name, value)
         try:
-            trainer.fit(self.model, ckpt_path=file)
+            self.trainer.fit(self.model, ckpt_path=file)
         except StopHereError:
             pass
         except ValueError as error:
