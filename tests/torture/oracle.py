@@ -136,7 +136,10 @@ def plans(case, before, run, reference, *, again):
         return [None]
     if batches is None and not epochs:
         return [steps]
-    now = {each.next_pass() if again else each for each in readings(before)}
+    now = readings(before)
+    if again:  # it begins an epoch: the next one, or again the one that an exception has left
+        restarted = {each._replace(trained=0) for each in now if not each.cut}
+        now = restarted | {each.next_pass() for each in now}
     done, end = (sum(event[0] == "update" for event in events) for events in (before, after))
     right = {by_settings(run, batches, each, done)[not epochs] for each in now}
     if len(run["batches"]) == 1:  # else nobody knows the sizes to come: the first one counts
