@@ -119,7 +119,8 @@ class Recorder(pl.Callback):
     def begin(self, run, plans):
         """Be told what the next fit is like; `plans` go into the ledger, for the oracle."""
         self.run, self.plans, self.seen = run, plans, dict.fromkeys(HOOKS, 0)
-        self.fit = "again" if self.events else "resumed"
+        updated = any(event[0] == "update" for event in self.events)
+        self.fit = "again" if updated else "anew" if self.events else "resumed"
         self.rng = random.Random(self.folder)
 
     def update(self, trainer, index, rates):

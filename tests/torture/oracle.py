@@ -26,7 +26,7 @@ class Reading(NamedTuple):
     trained: int = 0  # its batches up to this one are trained
     cut: bool = False  # Lightning ended its epoch
     began: bool = False  # Lightning began an epoch, and no batch since
-    fit: str = ""  # "resumed" or "again" until the first epoch of a fit has ended
+    fit: str = ""  # "resumed", "again" or "anew" until the first epoch of a fit has ended
     saved: bool = False  # in on_train_epoch_start
     kind: str = ""  # what Lightning did otherwise than planned
 
@@ -43,6 +43,8 @@ def follow(reading, event):
     name, *rest = event
     reading = reading._replace(kind="")
     if name == "on_train_start":
+        if rest[3] == "anew":  # nothing was updated: all of it begins
+            reading = Reading(plan=reading.plan)
         for plan in [reading.plan] if rest[0] is None else rest[0]:
             yield reading._replace(saved=reading.began, fit=rest[3], plan=plan)
     elif name == "on_train_epoch_start":
@@ -136,11 +138,13 @@ def plans(case, before, run, reference, *, again):
         return [None]
     if batches is None and not epochs:
         return [steps]
-    now = readings(before)
-    if again:  # it begins an epoch: the next one, or again the one that an exception has left
+    done, end = (sum(event[0] == "update" for event in events) for events in (before, after))
+    now = readings(before) if done or not again else {Reading()}
+    if (
+        again and done
+    ):  # it begins an epoch: the next one, or again the one that an exception has left
         restarted = {each._replace(trained=0) for each in now if not each.cut}
         now = restarted | {each.next_pass() for each in now}
-    done, end = (sum(event[0] == "update" for event in events) for events in (before, after))
     right = {by_settings(run, batches, each, done)[not epochs] for each in now}
     if len(run["batches"]) == 1:  # else nobody knows the sizes to come: the first one counts
         right |= {each.finished + each.opened for each in readings(after)} if epochs else {end}
