@@ -6,13 +6,18 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# The number of points at which each case is killed, and of examples of each fuzz test.
-SIZES = {"COSINE_CALLBACKS_TORTURE": "17", "COSINE_CALLBACKS_EXAMPLES": "10000"}
+# The number of points at which each case is killed, of examples of each fuzz test, of random runs.
+SIZES = {
+    "COSINE_CALLBACKS_TORTURE": "17",
+    "COSINE_CALLBACKS_EXAMPLES": "10000",
+    "COSINE_CALLBACKS_RUNS": "300",
+}
 KERAS = ["tests/torture/test_keras.py", "tests/integration/keras/test_fuzz.py"]
 TENSORFLOW = ["tests/torture/test_tensorflow.py", "tests/integration/tensorflow/test_fuzz.py"]
 RUNS = [
     ({}, ["tests/unit/test_fuzz.py"]),
     ({}, ["tests/torture/test_lightning.py", "tests/integration/lightning/test_fuzz.py"]),
+    ({}, ["tests/torture/test_runs.py"]),
     ({}, ["tests/torture/test_soak_lightning.py"]),
     ({"KERAS_BACKEND": "torch"}, KERAS),
     ({"KERAS_BACKEND": "jax"}, [*KERAS, "tests/torture/test_soak_keras.py"]),
