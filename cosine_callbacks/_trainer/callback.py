@@ -27,6 +27,8 @@ class _Run:
 
     # The Trainer's, before StochasticWeightAveraging changes it.
     max_epochs: int | None = None
+    # Our state in the fit before, whose counts a second fit on one Trainer takes over.
+    before: dict[str, Any] = field(default_factory=dict)
     # Updates done in earlier fits, by optimizer index, where they are counted here.
     counts: dict[int, int] = field(default_factory=dict)
     # Our state in the checkpoint that is resumed.
@@ -44,13 +46,6 @@ class _Run:
     watch_batches: bool = True
     watch_updates: bool = False
     hooks: StepHooks = field(default_factory=StepHooks)
-
-    def go_on(self, before: _Run, fit_loop: Any) -> None:
-        """Take over the counts of the fit before, which may not have been ours."""
-        self.counts, self.epochs = before.counts, Epochs.resumed({}, fit_loop)
-        if before.cycles is not None:
-            self.counts = {each.index: each.count for each in before.groups if before.counting}
-            self.epochs = before.epochs
 
 
 class TrainerCallback:
@@ -95,12 +90,11 @@ class TrainerCallback:
         """Return what a resumed run needs, in types that load with `weights_only=True`."""
         run = self._run
         if run.cycles is None:  # a Tuner saves and restores the state before training
-            return run.saved
+            return run.saved or run.before
         curve = checkpoint.state_of(self._interval, self._parameters, run.cycles, run.groups)
         for each in curve["optimizers"]:
             each["configured"] = run.configured[each["index"]]
-        epochs = {"epochs": run.epochs.finished, "open": run.epochs.open, "cut": run.epochs.cut}
-        return {**curve, **epochs, "counted": run.counting, "plan": run.plan}
+        return {**curve, **run.epochs.state(), "counted": run.counting, "plan": run.plan}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the state for `on_train_start`; `trainer.test` and the like have no use for it."""
@@ -111,11 +105,9 @@ class TrainerCallback:
         """Begin a new run; a second fit on the same Trainer goes on counting."""
         self._stage = stage
         if stage == "fit":
-            before = self._run
-            before.hooks.remove()
-            self._run = _Run(trainer.max_epochs)
-            if trainer.global_step:
-                self._run.go_on(before, trainer.fit_loop)
+            self._run.hooks.remove()
+            before = self.state_dict() if trainer.global_step else {}
+            self._run = _Run(trainer.max_epochs, before)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse a conflict, and note the rates of `configure_optimizers`."""
@@ -150,9 +142,10 @@ class TrainerCallback:
         run, t_max = self._run, self._parameters.t_max
         if run.cycles is not None:
             return
-        if trainer.ckpt_path is not None:
-            run.counts = checkpoint.saved_counts(run.saved)
-            run.epochs = Epochs.resumed(run.saved, trainer.fit_loop)
+        if trainer.ckpt_path is not None or trainer.global_step:
+            before = run.saved or run.before
+            run.counts = checkpoint.saved_counts(before)
+            run.epochs = Epochs.resumed(before, trainer.fit_loop)
         run.epochs.fit_begins()
         if not isinstance(t_max, int):
             saved = run.saved.get("plan")
@@ -217,7 +210,7 @@ class TrainerCallback:
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
-        self._run.epochs.epoch_ends()
+        self._run.epochs.epoch_ends(trainer.fit_loop.epoch_loop.batch_progress.total.processed)
         self._write(trainer)
         if self._run.watch_updates:
             self._run.watch_updates = False

@@ -7,6 +7,7 @@ cut or that Lightning enters again, some forget one that ended with a checkpoint
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 
@@ -26,11 +27,13 @@ class Epochs:
         finished: Whole passes, and cut ones that were not continued.
         open: Whether a pass is partly trained.
         cut: Whether that pass was ended without its last batch.
+        seen: Batches of all fits that have ended; a checkpoint may be saved before we see an end.
     """
 
     finished: int = 0
     open: bool = False
     cut: bool = False
+    seen: int = 0
     # Of this process only: whether a pass goes on, and the batches of Lightning's epoch.
     _passing: bool = False
     _trained: int = 0
@@ -38,14 +41,26 @@ class Epochs:
     @classmethod
     def resumed(cls, saved: dict[str, Any], fit_loop: Any) -> Epochs:
         """Return the count of a checkpoint, or where it has none what Lightning's progress says."""
-        if saved.get("open") is not None:
-            return cls(saved["epochs"], saved["open"], saved["cut"])
         batches, epochs = fit_loop.epoch_loop.batch_progress, fit_loop.epoch_progress
-        done = batches.is_last_batch and batches.current.processed == batches.current.ready
-        is_open = batches.current.ready > 0 and not done
-        # `processed` is ahead for good once a run with max_steps has been resumed.
-        finished = max(saved.get("epochs", 0), epochs.total.started - is_open)
-        return cls(finished, is_open, is_open and epochs.total.processed >= epochs.total.started)
+        ended, seen = epochs.total.processed >= epochs.total.started, batches.total.processed
+        if saved.get("open") is not None:
+            result = cls(saved["epochs"], saved["open"], saved["cut"])
+            if seen > saved["seen"]:  # saved by a callback before us, after a batch
+                endless = fit_loop.max_batches == inf
+                result._passing = result.open or batches.current.processed == 1 or endless
+                result.batch_ends(last=batches.is_last_batch, batches=inf)
+        else:
+            done = batches.is_last_batch and batches.current.processed == batches.current.ready
+            is_open = batches.current.ready > 0 and not done
+            # `processed` is ahead for good once a run with max_steps has been resumed.
+            finished = max(saved.get("epochs", 0), epochs.total.started - is_open)
+            result = cls(finished, is_open)
+        result.cut, result.seen = result.cut or (result.open and ended), seen
+        return result
+
+    def state(self) -> dict[str, Any]:
+        """Return what `resumed` takes."""
+        return {"epochs": self.finished, "open": self.open, "cut": self.cut, "seen": self.seen}
 
     @property
     def current(self) -> int:
@@ -66,20 +81,20 @@ class Epochs:
         """Begin a pass that Lightning begins without `on_train_epoch_start`."""
         if not self._passing and index == 0:
             self._begin()
-        elif batches == float("inf"):
+        elif batches == inf:
             self._passing = True  # without a length Lightning enters a pass again with any index
         self.cut = False
 
     def batch_ends(self, *, last: bool, batches: float) -> None:
         """Finish the pass with its last batch; a lone one that Lightning repeats is none."""
-        self._trained += 1
+        self._trained, self.seen = self._trained + 1, self.seen + 1
         if last and (self._passing or self._trained >= batches):
             self.finished += 1
         self.open = self._passing = self._passing and not last
 
-    def epoch_ends(self) -> None:
-        """Note that a pass was left before its last batch."""
-        self.cut = self.cut or self._passing
+    def epoch_ends(self, seen: int) -> None:
+        """Note that a pass was left before its last batch; `seen` counts skipped batches too."""
+        self.cut, self.seen = self.cut or self._passing, seen
         self._passing, self._trained = False, 0
 
     def _begin(self) -> None:

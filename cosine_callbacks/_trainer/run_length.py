@@ -52,8 +52,9 @@ def run_length(  # noqa: PLR0913, PLR0917 - all that a length depends on
         return None
     epochs: float = done.epochs
     factor = max((start, each) for start, each in accumulation.items() if start <= epochs)[1]
-    # As if the epoch that goes on began now: without the updates that it has done.
-    updates: float = done.updates - min(done.batches // factor, math.ceil(batches / factor))
+    # As if the epoch that goes on began now: without the updates that it has done. One batch is
+    # always left of it, which Lightning trains even where an epoch has fewer by now.
+    updates: float = done.updates - min(done.batches // factor, math.ceil(batches / factor) - 1)
     for (start, factor), (stop, _) in pairwise([*sorted(accumulation.items()), (math.inf, 0)]):
         per_epoch = math.ceil(batches / factor)
         span = max(0, min(stop, max_epochs) - max(start, epochs))
@@ -97,7 +98,8 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
             f"{t_max}, and {reason}; give t_max="
         )
 
-    if interval == "step" and not trainer.lightning_module.automatic_optimization:
+    limited = interval == "step" or trainer.max_steps != -1
+    if limited and not trainer.lightning_module.automatic_optimization:
         raise unknown("in manual optimization only the model knows how many updates a batch makes")
     accumulation = {0: trainer.accumulate_grad_batches}
     for callback in trainer.callbacks:
@@ -132,7 +134,14 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
 def _done(trainer: Any, epochs: Epochs) -> Done:
     """Return what is done when the fit begins."""
     goes_on = epochs.open and trainer.fit_loop.restarting
-    batches = trainer.fit_loop.epoch_loop.batch_progress.current.processed if goes_on else 0
+    loop = trainer.fit_loop.epoch_loop
+    batches = loop.batch_progress.current.processed if goes_on else 0
+    # From 2.5 on Lightning then begins the epoch again.
+    if (
+        getattr(loop, "restarted_on_train_batch_end", False)
+        and batches >= trainer.num_training_batches
+    ):
+        batches = 0
     cut = epochs.cut and not goes_on
     return Done(epochs.finished + cut, trainer.global_step, batches)
 

@@ -24,7 +24,7 @@ def follow(epochs, events, batches):
             case "." | "!":
                 epochs.batch_ends(last=event == "!", batches=batches)
             case "end":
-                epochs.epoch_ends()
+                epochs.epoch_ends(epochs.seen)
             case "save":
                 saved = epochs.finished, epochs.open, epochs.cut
             case "validated":
@@ -115,8 +115,12 @@ def progress(ready, started, processed, completed=0):
     return SimpleNamespace(ready=ready, started=started, processed=processed, completed=completed)
 
 
+OURS = {"epochs": 5, "open": False, "cut": False, "seen": 4}
+
+
 @pytest.mark.parametrize(
     ("saved", "epochs", "batches", "is_last", "right"),
+    # Of epochs and batches: ready, started and processed.
     [
         ({}, (0, 0, 0), (0, 0, 0), False, (0, False, False)),
         ({}, (2, 2, 1), (1, 1, 1), False, (1, True, False)),  # in mid-epoch
@@ -127,12 +131,22 @@ def progress(ready, started, processed, completed=0):
         ({}, (3, 2, 3), (4, 4, 4), True, (2, False, False)),  # `processed` is one ahead
         ({"epochs": 3}, (2, 2, 2), (4, 4, 4), True, (3, False, False)),
         ({"epochs": 3, "open": None}, (2, 2, 2), (4, 4, 4), True, (3, False, False)),
-        ({"epochs": 5, "open": True, "cut": True}, (2, 2, 2), (4, 4, 4), True, (5, True, True)),
+        (OURS | {"open": True, "cut": True}, (2, 2, 2), (4, 4, 4), True, (5, True, True)),
+        # Saved by a callback that is listed before ours: the end of a batch was not seen ...
+        (OURS | {"seen": 3}, (2, 2, 1), (1, 1, 1), False, (5, True, False)),
+        (OURS | {"seen": 3, "open": True}, (2, 2, 1), (2, 2, 2), False, (5, True, False)),
+        (OURS | {"seen": 3, "open": True}, (2, 2, 1), (4, 4, 4), True, (6, False, False)),
+        (OURS | {"seen": 3}, (2, 2, 2), (5, 5, 5), True, (5, False, False)),  # one again
+        # ... or that of a cut epoch.
+        (OURS | {"open": True}, (2, 2, 2), (2, 2, 2), False, (5, True, True)),
     ],
 )
 def test_a_checkpoint_without_our_count(saved, epochs, batches, is_last, right):
-    batch = SimpleNamespace(current=progress(*batches), is_last_batch=is_last)
+    total = progress(4, 4, 4)
+    batch = SimpleNamespace(current=progress(*batches), total=total, is_last_batch=is_last)
     epoch = SimpleNamespace(total=progress(*epochs))
-    loop = SimpleNamespace(epoch_progress=epoch, epoch_loop=SimpleNamespace(batch_progress=batch))
+    epoch_loop = SimpleNamespace(batch_progress=batch)
+    loop = SimpleNamespace(epoch_progress=epoch, epoch_loop=epoch_loop, max_batches=4)
     resumed = Epochs.resumed(saved, loop)
     assert (resumed.finished, resumed.open, resumed.cut) == right
+    assert resumed.seen == 4

@@ -54,8 +54,9 @@ ONE = {0: 1}
         ("step", 10, 3, inf, {0: 5}, (1, 14, 4), 18),
         ("step", 10, 3, inf, {0: 4}, (1, 14, 4), 19),
         ("step", 7, 3, inf, ONE, (1, 14, 4), 24),
-        ("step", 4, 3, inf, ONE, (1, 14, 4), 18),
-        ("step", 2, 3, inf, ONE, (1, 14, 4), 16),
+        # Lightning trains one more batch of an epoch that has fewer by now.
+        ("step", 4, 3, inf, ONE, (1, 14, 4), 19),
+        ("step", 2, 3, inf, ONE, (1, 14, 4), 17),
         ("step", 10, 3, 22, ONE, (1, 14, 4), 22),
         ("epoch", 10, inf, 20, ONE, (1, 14, 4), 2),
         ("epoch", 10, inf, 21, ONE, (1, 14, 4), 3),
