@@ -42,9 +42,10 @@ class _Run:
     epochs: Epochs = field(default_factory=Epochs)
     # The planned length and what it depends on; empty where t_max is a number of units.
     plan: dict[str, Any] = field(default_factory=dict)
-    # What is still to be watched: the number of batches, and whether each optimizer is updated.
+    # What is still to be watched: the number of batches, and by optimizer index whether weights
+    # change without an update that we count.
     watch_batches: bool = True
-    watch_updates: bool = False
+    watched: dict[int, int] = field(default_factory=dict)
     hooks: StepHooks = field(default_factory=StepHooks)
 
 
@@ -106,7 +107,9 @@ class TrainerCallback:
         self._stage = stage
         if stage == "fit":
             self._run.hooks.remove()
-            before = self.state_dict() if trainer.global_step else {}
+            # Raw steps in manual optimization leave `global_step` at 0.
+            begun = trainer.global_step or trainer.current_epoch
+            before = self.state_dict() if begun else {}
             self._run = _Run(trainer.max_epochs, before)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -120,7 +123,7 @@ class TrainerCallback:
             )
         others = [callback for callback in _own_callbacks(trainer) if callback is not self]
         for index in indices:
-            rivals = [repr(each) for each in others if (each._indices or [index]).count(index)]
+            rivals = [repr(each) for each in others if index in (each._indices or [index])]
             start.refuse_rivals(trainer, index, self, rivals)
             self._run.configured[index] = start.configured_rates(trainer, index, self._parameters)
 
@@ -133,6 +136,7 @@ class TrainerCallback:
             groups.start(trainer.optimizers[groups.index].param_groups)
         self._write(trainer, force=True)
         if self._run.counting:
+            self._run.watched = start.weights_of(trainer, self._run.groups)
             for groups in self._run.groups:
                 updated = partial(self._count_update, trainer, groups)
                 self._run.hooks.attach(trainer.optimizers[groups.index], updated)
@@ -142,7 +146,7 @@ class TrainerCallback:
         run, t_max = self._run, self._parameters.t_max
         if run.cycles is not None:
             return
-        if trainer.ckpt_path is not None or trainer.global_step:
+        if trainer.ckpt_path is not None or trainer.global_step or trainer.current_epoch:
             before = run.saved or run.before
             run.counts = checkpoint.saved_counts(before)
             run.epochs = Epochs.resumed(before, trainer.fit_loop)
@@ -157,7 +161,6 @@ class TrainerCallback:
         )
         manual = not trainer.lightning_module.automatic_optimization
         run.counting = manual and self._interval == "step"
-        run.watch_updates = run.counting and not (trainer.ckpt_path or start.is_smoke_test(trainer))
         run.cycles = cycles
 
     def _warn_of_changes(self, trainer: Any) -> None:
@@ -212,9 +215,8 @@ class TrainerCallback:
         """Write the rate of the next epoch."""
         self._run.epochs.epoch_ends(trainer.fit_loop.epoch_loop.batch_progress.total.processed)
         self._write(trainer)
-        if self._run.watch_updates:
-            self._run.watch_updates = False
-            start.warn_of_unmoved(trainer, self._run.groups, self._run.counts)
+        start.warn_of_unmoved(trainer, self._run.groups, self._run.watched)
+        self._run.watched = {}
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """Leave no hook behind."""

@@ -76,9 +76,7 @@ def read_state(state: Any) -> dict[str, Any]:
         )
     with suppress(KeyError, TypeError, ValueError):
         if type(version) is int and _is_plain(state) and type(state["optimizers"]) is list:
-            optimizers = [
-                {"count": 0, "configured": each["bases"], **each} for each in state["optimizers"]
-            ]
+            optimizers = [{"count": 0, "configured": [], **each} for each in state["optimizers"]]
             complete = {**DEFAULTS, **state, "version": VERSION, "optimizers": optimizers}
             if _is_sound(complete):
                 return complete

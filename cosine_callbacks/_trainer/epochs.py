@@ -53,7 +53,8 @@ class Epochs:
             done = batches.is_last_batch and batches.current.processed == batches.current.ready
             is_open = batches.current.ready > 0 and not done
             # `processed` is ahead for good once a run with max_steps has been resumed.
-            finished = max(saved.get("epochs", 0), epochs.total.started - is_open)
+            started = epochs.total.started or epochs.current.completed
+            finished = max(saved.get("epochs", 0), started - is_open)
             result = cls(finished, is_open)
         result.cut, result.seen = result.cut or (result.open and ended), seen
         return result
@@ -86,7 +87,7 @@ class Epochs:
         self.cut = False
 
     def batch_ends(self, *, last: bool, batches: float) -> None:
-        """Finish the pass with its last batch; a lone one that Lightning repeats is none."""
+        """Finish the pass with its last batch; one that Lightning repeats alone is no pass."""
         self._trained, self.seen = self._trained + 1, self.seen + 1
         if last and (self._passing or self._trained >= batches):
             self.finished += 1

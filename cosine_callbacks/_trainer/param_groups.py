@@ -60,6 +60,11 @@ def _floor(parameters: Parameters, base: float, k: int, index: int) -> float:
     return floor_under(parameters, base, rate_name(k, index)) if base else 0.0
 
 
+def version_of(groups: list[dict[str, Any]]) -> int:
+    """Return a number that each write in place to one of the groups' weights changes."""
+    return sum(weight._version for group in groups for weight in group["params"])
+
+
 class ParamGroups:
     """The curve of each param group of one optimizer; the groups are passed in at each call.
 

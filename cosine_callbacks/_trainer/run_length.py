@@ -98,26 +98,26 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
             f"{t_max}, and {reason}; give t_max="
         )
 
-    limited = interval == "step" or trainer.max_steps != -1
-    if limited and not trainer.lightning_module.automatic_optimization:
+    limits = unlimited(max_epochs), unlimited(trainer.max_steps)
+    counted = interval == "step" or (limits[1] < math.inf and not trainer.fast_dev_run)
+    if counted and not trainer.lightning_module.automatic_optimization:
         raise unknown("in manual optimization only the model knows how many updates a batch makes")
     accumulation = {0: trainer.accumulate_grad_batches}
     for callback in trainer.callbacks:
         if hasattr(callback, "going_to_accumulate_grad_batches"):
             accumulation |= callback.scheduling
-    batches = trainer.num_training_batches
+    # The same on all ranks, and plain numbers: a checkpoint holds them.
+    batches = float(trainer.strategy.broadcast(trainer.num_training_batches))
     plan = {
         "interval": interval,
-        "batches": None if batches == math.inf else batches,
-        "max_epochs": max_epochs,
-        "max_steps": trainer.max_steps,
-        "accumulation": [[*each] for each in sorted(accumulation.items())],
+        "batches": batches,
+        "limits": [*limits],
+        "accumulation": [[int(start), int(each)] for start, each in sorted(accumulation.items())],
     }
     # Data that are reloaded may have another number of batches in each epoch.
     ignored = {"batches"} if trainer.reload_dataloaders_every_n_epochs else set()
     if saved and all(saved.get(key) == plan[key] for key in plan.keys() - ignored):
         return dict(saved)
-    limits = unlimited(max_epochs), unlimited(trainer.max_steps)
     if interval == "step" and batches == math.inf > limits[1]:
         limits = math.inf, limits[1]  # who streams data means max_steps
     length = run_length(interval, batches, *limits, accumulation, _done(trainer, epochs))
@@ -148,5 +148,5 @@ def _done(trainer: Any, epochs: Epochs) -> Done:
 
 def counts_batches(plan: Mapping[str, Any]) -> bool:
     """Say whether the planned length depends on the number of batches of an epoch."""
-    other = "max_epochs" if plan["interval"] == "step" else "max_steps"
-    return plan["batches"] is not None and unlimited(plan[other]) < math.inf
+    other = plan["limits"][0 if plan["interval"] == "step" else 1]
+    return bool(max(plan["batches"], other) < math.inf)

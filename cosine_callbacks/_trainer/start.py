@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from cosine_callbacks._trainer.param_groups import (
     configured_rate,
     group_floors,
     rate_name,
+    version_of,
 )
 from cosine_callbacks._trainer.run_length import counts_batches
 
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
 
 def refuse_rivals(trainer: Any, index: int, callback: object, others: list[str]) -> None:
     """Raise ValueError where another callback of ours, or a scheduler, drives the optimizer."""
-    rivals = [
-        *others,
-        *(f"{name} from configure_optimizers" for name in schedulers(trainer, index)),
-    ]
+    own = [f"{name} from configure_optimizers" for name in schedulers(trainer, index)]
+    rivals = others + own
     if rivals:
         raise ValueError(
             f"optimizers must have one schedule each, got {callback!r} and {rivals[0]} for "
@@ -89,6 +89,7 @@ def lay_out_run(trainer: Any, parameters: Parameters, planned: int, interval: st
     Raises:
         ValueError: The run is shorter than its warmup, or than one unit a cycle.
     """
+    # A smoke test: twice the length until the plan fits.
     for doublings in range(63 if is_smoke_test(trainer) else 0):
         with suppress(ValueError):
             return lay_out(parameters, planned << doublings)
@@ -102,12 +103,12 @@ def lay_out_run(trainer: Any, parameters: Parameters, planned: int, interval: st
 def warn_of_batches(trainer: Any, plan: Mapping[str, Any]) -> bool:
     """Warn of reloaded data with another number of batches than was planned; say whether."""
     batches = trainer.num_training_batches
-    # StochasticWeightAveraging has an epoch of its own number of batches after the last one.
+    # Only these: StochasticWeightAveraging ends with an epoch of its own number of batches.
     reloaded = bool(plan and trainer.reload_dataloaders_every_n_epochs and counts_batches(plan))
     differs = reloaded and batches != plan["batches"]
     if differs and trainer.is_global_zero:
         warnings.warn(
-            f"t_max was planned for {plan['batches']} batches in each epoch, and epoch "
+            f"t_max was planned for {plan['batches']:g} batches in each epoch, and epoch "
             f"{trainer.current_epoch} has {batches}: the curve does not end with the run; give "
             "t_max=",
             stacklevel=2,
@@ -115,15 +116,25 @@ def warn_of_batches(trainer: Any, plan: Mapping[str, Any]) -> bool:
     return differs
 
 
-def warn_of_unmoved(trainer: Any, optimizers: list[ParamGroups], counts: Mapping[int, int]) -> None:
-    """Warn of optimizers whose updates a whole epoch has not counted."""
-    for each in optimizers:
-        if each.count == counts.get(each.index, 0) and trainer.is_global_zero:
-            optimizer = trainer.optimizers[each.index]
+def weights_of(trainer: Any, optimizers: list[ParamGroups]) -> dict[int, int]:
+    """Return by index a number that changes with an optimizer's weights, for those not updated."""
+    return {
+        each.index: version_of(trainer.optimizers[each.index].param_groups)
+        for each in optimizers
+        if not each.count
+    }
+
+
+def warn_of_unmoved(trainer: Any, optimizers: list[ParamGroups], before: Mapping[int, int]) -> None:
+    """Warn of optimizers whose weights have changed without an update that was counted."""
+    now = weights_of(trainer, optimizers) if before else {}
+    for index, version in now.items():
+        if version != before.get(index, version) and trainer.is_global_zero:
             warnings.warn(
-                f"optimizer {each.index} ({type(optimizer).__name__}) must be updated by its step "
-                "method, got no call of it in the first epoch, so that its rate did not move; "
-                "call step, give interval='epoch', or leave it out of optimizers=",
+                f"optimizer {index} ({type(trainer.optimizers[index]).__name__}) must be updated "
+                "by its step method, got weights that changed without it in the first epoch, so "
+                "that its rate did not move; call step, give interval='epoch', or leave it out of "
+                "optimizers=",
                 stacklevel=2,
             )
 
@@ -140,7 +151,7 @@ def warn_of_configured(
         bases = [base for _, base in each.curves]
         then = before.get(each.index, bases)
         for k, (rate, was) in enumerate(zip(configured[each.index], then, strict=False)):
-            if rate != was and trainer.is_global_zero:
+            if not math.isclose(rate, was, rel_tol=1e-6) and trainer.is_global_zero:
                 warnings.warn(
                     f"{rate_name(k, each.index)} is configured as {rate}, and the run goes on with "
                     f"the checkpoint's {bases[k]}; give lr_initial= to change it",

@@ -144,7 +144,7 @@ OURS = {"epochs": 5, "open": False, "cut": False, "seen": 4}
 def test_a_checkpoint_without_our_count(saved, epochs, batches, is_last, right):
     total = progress(4, 4, 4)
     batch = SimpleNamespace(current=progress(*batches), total=total, is_last_batch=is_last)
-    epoch = SimpleNamespace(total=progress(*epochs))
+    epoch = SimpleNamespace(total=progress(*epochs), current=progress(0, 0, 0))
     epoch_loop = SimpleNamespace(batch_progress=batch)
     loop = SimpleNamespace(epoch_progress=epoch, epoch_loop=epoch_loop, max_batches=4)
     resumed = Epochs.resumed(saved, loop)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 import re
 from typing import get_type_hints
@@ -166,9 +167,8 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
         "seen": 20,
         "plan": {
             "interval": "step",
-            "batches": 10,
-            "max_epochs": 2,
-            "max_steps": -1,
+            "batches": 10.0,
+            "limits": [2.0, math.inf],
             "accumulation": [[0, 1]],
             "length": 20,
         },
