@@ -213,7 +213,9 @@ class TrainerCallback:
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Write the rate of the next epoch."""
-        self._run.epochs.epoch_ends(trainer.fit_loop.epoch_loop.batch_progress.total.processed)
+        loop = trainer.fit_loop
+        batches = loop.epoch_loop.batch_progress.total.processed
+        self._run.epochs.epoch_ends(batches, loop.epoch_progress.total.processed)
         self._write(trainer)
         start.warn_of_unmoved(trainer, self._run.groups, self._run.watched)
         self._run.watched = {}

@@ -25,7 +25,8 @@ DEFAULTS: dict[str, Any] = {
     "epochs": 0,
     "open": None,
     "cut": False,
-    "seen": 0,
+    "batches": 0,
+    "ends": 0,
     "plan": {},
     "counted": False,
     **{field.name: field.default for field in fields(Parameters) if field.name in SAVED},
@@ -99,7 +100,7 @@ def _is_sound(state: dict[str, Any]) -> bool:
     """Say whether each number of the state is one that a run can have reached."""
     cycles = _saved_cycles(state)  # raises where the parameters contradict each other
     resolved = all(state[name] == getattr(cycles, name, state[name]) for name in SAVED)
-    lengths = [state[name] for name in ("t_max", "planned", "epochs", "seen")]
+    lengths = [state[name] for name in ("t_max", "planned", "epochs", "batches", "ends")]
     counts = [each[name] for each in state["optimizers"] for name in ("index", "count")]
     planned = [state["plan"]["length"]] if state["plan"] else []
     for count in (*lengths, *counts, *planned):

@@ -27,13 +27,15 @@ class Epochs:
         finished: Whole passes, and cut ones that were not continued.
         open: Whether a pass is partly trained.
         cut: Whether that pass was ended without its last batch.
-        seen: Batches of all fits that have ended; a checkpoint may be saved before we see an end.
+        batches: Batches of all fits whose end was seen; a checkpoint may be saved before it is.
+        ends: Likewise ends of epochs, as Lightning counts them.
     """
 
     finished: int = 0
     open: bool = False
     cut: bool = False
-    seen: int = 0
+    batches: int = 0
+    ends: int = 0
     # Of this process only: whether a pass goes on, and the batches of Lightning's epoch.
     _passing: bool = False
     _trained: int = 0
@@ -41,27 +43,29 @@ class Epochs:
     @classmethod
     def resumed(cls, saved: dict[str, Any], fit_loop: Any) -> Epochs:
         """Return the count of a checkpoint, or where it has none what Lightning's progress says."""
-        batches, epochs = fit_loop.epoch_loop.batch_progress, fit_loop.epoch_progress
-        ended, seen = epochs.total.processed >= epochs.total.started, batches.total.processed
-        if saved.get("open") is not None:
-            result = cls(saved["epochs"], saved["open"], saved["cut"])
-            if seen > saved["seen"]:  # saved by a callback before us, after a batch
-                endless = fit_loop.max_batches == inf
-                result._passing = result.open or batches.current.processed == 1 or endless
-                result.batch_ends(last=batches.is_last_batch, batches=inf)
-        else:
-            done = batches.is_last_batch and batches.current.processed == batches.current.ready
-            is_open = batches.current.ready > 0 and not done
+        batch, epoch = fit_loop.epoch_loop.batch_progress, fit_loop.epoch_progress
+        batches, ends = batch.total.processed, epoch.total.processed
+        if saved.get("open") is None:
+            whole = batch.is_last_batch and batch.current.processed == batch.current.ready
+            is_open = batch.current.ready > 0 and not whole
             # `processed` is ahead for good once a run with max_steps has been resumed.
-            started = epochs.total.started or epochs.current.completed
+            started = epoch.total.started or epoch.current.completed
             finished = max(saved.get("epochs", 0), started - is_open)
-            result = cls(finished, is_open)
-        result.cut, result.seen = result.cut or (result.open and ended), seen
+            return cls(finished, is_open, is_open and ends >= started, batches, ends)
+        result = cls(saved["epochs"], saved["open"], saved["cut"])
+        # A callback that is listed before ours may have saved in the hook that ours had not seen.
+        if batches > saved["batches"]:
+            first, endless = batch.current.processed == 1, fit_loop.max_batches == inf
+            result._passing = result.open or first or endless
+            result.batch_ends(last=batch.is_last_batch, batches=inf)
+        result.cut = result.cut or (result.open and ends > saved["ends"])
+        result.batches, result.ends = batches, ends
         return result
 
     def state(self) -> dict[str, Any]:
         """Return what `resumed` takes."""
-        return {"epochs": self.finished, "open": self.open, "cut": self.cut, "seen": self.seen}
+        own = {"open": self.open, "cut": self.cut, "batches": self.batches, "ends": self.ends}
+        return {"epochs": self.finished, **own}
 
     @property
     def current(self) -> int:
@@ -88,15 +92,15 @@ class Epochs:
 
     def batch_ends(self, *, last: bool, batches: float) -> None:
         """Finish the pass with its last batch; one that Lightning repeats alone is no pass."""
-        self._trained, self.seen = self._trained + 1, self.seen + 1
+        self._trained, self.batches = self._trained + 1, self.batches + 1
         if last and (self._passing or self._trained >= batches):
             self.finished += 1
         self.open = self._passing = self._passing and not last
 
-    def epoch_ends(self, seen: int) -> None:
-        """Note that a pass was left before its last batch; `seen` counts skipped batches too."""
-        self.cut, self.seen = self.cut or self._passing, seen
-        self._passing, self._trained = False, 0
+    def epoch_ends(self, batches: int, ends: int) -> None:
+        """Note that a pass was left before its last batch; Lightning counts skipped batches too."""
+        self.cut = self.cut or self._passing
+        self._passing, self._trained, self.batches, self.ends = False, 0, batches, ends
 
     def _begin(self) -> None:
         self.finished += self.cut

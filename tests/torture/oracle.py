@@ -71,7 +71,9 @@ def _begin_batch(before, reading, index, batches):
         repeats = "the batch at which it was saved is trained again" * (index < reading.trained)
         yield reading._replace(cut=False, kind=repeats)
         if before.saved:
-            yield reading.left()._replace(kind="saved in on_train_epoch_start: the epoch before")
+            kind = "saved in on_train_epoch_start: the epoch before"
+            ways = [reading.left(), reading.next_pass()] if before.cut else [reading.left()]
+            yield from (way._replace(kind=kind) for way in ways)
         if again and reading.cut:
             yield reading.next_pass()._replace(kind="a second fit begins in mid-epoch")
     elif reading.opened:
@@ -145,6 +147,7 @@ def plans(case, before, run, reference, *, again):
     ):  # it begins an epoch: the next one, or again the one that an exception has left
         restarted = {each._replace(trained=0) for each in now if not each.cut}
         now = restarted | {each.next_pass() for each in now}
+    now |= {each.next_pass() for each in now if each.began and each.cut}  # saved as one began
     right = {by_settings(run, batches, each, done)[not epochs] for each in now}
     if len(run["batches"]) == 1:  # else nobody knows the sizes to come: the first one counts
         right |= {each.finished + each.opened for each in readings(after)} if epochs else {end}

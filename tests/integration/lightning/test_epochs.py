@@ -142,7 +142,7 @@ def test_saved_before_the_first_batch_of_an_epoch(path, kind, limits):
 
 def as_d15b331_saved(callbacks):
     (state,) = (state for key, state in callbacks.items() if key.startswith("Cosine"))
-    for key in ("version", "open", "cut", "seen", "plan"):
+    for key in ("version", "open", "cut", "batches", "ends", "plan"):
         del state[key]
     for each in state["optimizers"]:
         del each["configured"]

@@ -164,7 +164,8 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
         "epochs": 2,
         "open": False,
         "cut": False,
-        "seen": 20,
+        "batches": 20,
+        "ends": 2,
         "plan": {
             "interval": "step",
             "batches": 10.0,
