@@ -56,9 +56,10 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
             checkpoint state that is not ours or of a newer version.
 
     Warns:
-        UserWarning: Once each: the checkpoint has other parameters, the model configures another
-            rate, reloaded data have another number of batches than was planned, or in manual
-            optimization the `step` of a driven optimizer is never called.
+        UserWarning: Once each in a fit: the checkpoint has other parameters or no counts, the model
+            configures another rate, reloaded data have another number of batches than was planned,
+            a fraction of warmup is rounded to nothing, or in manual optimization weights change
+            though the `step` of their optimizer is never called.
 
     Examples:
         >>> from cosine_callbacks.lightning import CosineAnnealingCallback

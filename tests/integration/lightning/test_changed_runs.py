@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
@@ -222,3 +223,10 @@ def test_a_rate_that_its_owner_set_is_no_changed_rate(tmp_path):
     with pytest.warns(UserWarning, match="t_max 20 -> 30") as caught:
         fit(Model(), per_update(), Owner(), ckpt_path=tmp_path / "run.ckpt", **limits)
     assert not any("is configured" in str(w.message) for w in caught)
+
+
+def test_numpy_limits_make_a_checkpoint_that_loads(tmp_path):
+    limits = {"max_steps": np.int64(12), "accumulate_grad_batches": np.int64(2)}
+    fit(Model(), per_update(), **limits).save_checkpoint(tmp_path / "run.ckpt")
+    state = torch.load(tmp_path / "run.ckpt", weights_only=True)["callbacks"]
+    assert state["CosineAnnealingCallback{'optimizers': None}"]["plan"]["length"] == 12

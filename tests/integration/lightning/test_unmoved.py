@@ -68,6 +68,15 @@ def test_it_moves_by_epochs(recwarn):
     assert unmoved(recwarn) == []
 
 
+def test_a_second_fit_goes_on_though_lightning_has_counted_no_step():
+    model = Sharp()
+    run = fit(model, CosineAnnealingCallback(t_max=4), max_epochs=2)
+    run.fit_loop.max_epochs = 4
+    run.fit(model)
+    assert run.global_step == 0
+    assert model.rates[::10] == pytest.approx([cosine(e, 4) for e in range(4)])
+
+
 class TwoOptimizers(Sharp):
     """The second one begins late, and is updated once in many batches."""
 
@@ -158,3 +167,13 @@ def test_a_warmup_that_is_rounded_to_nothing_is_named():
         fit(model, CosineAnnealingCallback(warmup=0.05), max_epochs=4)
     assert len([w for w in caught if "half a unit" in str(w.message)]) == 1
     assert model.rates[0] == 0.1
+
+
+@pytest.mark.parametrize("limits", [{"max_steps": 24}, {"max_steps": 24, "max_epochs": 9}], ids=str)
+def test_a_plan_that_needs_updates_per_batch_is_refused(limits):
+    model = TwoOptimizers()
+    reason = "in manual optimization only the model knows how many updates a batch makes; give"
+    with pytest.raises(ValueError, match=rf"^t_max must be a number of epochs .*{reason} t_max=$"):
+        fit(model, CosineAnnealingCallback(), **limits)
+    fit(model, CosineAnnealingCallback(t_max=9), **limits)
+    fit(model, CosineAnnealingCallback(), fast_dev_run=True)
