@@ -108,8 +108,8 @@ class TrainerCallback:
         if stage == "fit":
             self._run.hooks.remove()
             # Raw steps in manual optimization leave `global_step` at 0.
-            begun = trainer.global_step or trainer.current_epoch
-            before = self.state_dict() if begun else {}
+            raw = trainer.current_epoch and not pl_module.automatic_optimization
+            before = self.state_dict() if trainer.global_step or raw else {}
             self._run = _Run(trainer.max_epochs, before)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -146,8 +146,8 @@ class TrainerCallback:
         run, t_max = self._run, self._parameters.t_max
         if run.cycles is not None:
             return
-        if trainer.ckpt_path is not None or trainer.global_step or trainer.current_epoch:
-            before = run.saved or run.before
+        before = run.saved or run.before
+        if trainer.ckpt_path is not None or trainer.global_step or before:
             run.counts = checkpoint.saved_counts(before)
             run.epochs = Epochs.resumed(before, trainer.fit_loop)
         run.epochs.fit_begins()

@@ -136,7 +136,9 @@ def plans(case, before, run, reference, *, again):
     began = [event for event in after[len(before) :] if event[0] == "on_train_start"]
     batches = began[0][3] if began else 1
     epochs, steps = case["curve"]["interval"] == "epoch", run["max_steps"]
-    if (case["every"] and not epochs) or (batches is None and epochs == (steps != -1)):
+    if (case["every"] and (not epochs or steps != -1)) or (
+        batches is None and epochs == (steps != -1)
+    ):
         return [None]
     if batches is None and not epochs:
         return [steps]
