@@ -41,13 +41,19 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         cycles: Number of cosine cycles (warm restarts), int >= 1; None restarts for ever.
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
+        optimizers: Name of the model's attribute that holds the optimizer to drive, or a list of
+            names, for a `train_step` that applies optimizers of its own; each has its own peak and
+            is logged as `learning_rate_<name>`. None is `model.optimizer`. On JAX the state of
+            `train_step` must hold their variables (`self.kept = self.d_optimizer.variables` in the
+            model, once it is built, lets Keras put them there).
 
     Raises:
-        TypeError: An argument is not a number (bool, str, None where a number is needed, list).
+        TypeError: An argument is not of its kind: a number (bool, str, None, list are none), or for
+            optimizers a name or a list of names.
         ValueError: An argument is out of its range, not finite, or contradicts another one. From
-            `fit`, before anything is written: an optimizer that holds a schedule or a decay or has
-            rate 0, a floor above its rate, two of these callbacks on one optimizer, or a run whose
-            planned length is needed but unknown.
+            `fit`, before anything is written: an attribute in optimizers that holds none, an
+            optimizer that holds a schedule or a decay or has rate 0, a floor above its rate, two of
+            these callbacks on one optimizer, or a run whose planned length is needed but unknown.
 
     Warns:
         UserWarning: Once in a fit: another callback sets the rate, too (list this one last); the

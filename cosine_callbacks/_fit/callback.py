@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cosine_callbacks._fit.optimizers import (
     Snapshot,
     accumulation_of,
+    check_held,
     inner_optimizers,
     is_legacy,
     log_suffixes,
@@ -28,7 +29,10 @@ from cosine_callbacks._fit.run import (
 )
 from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
-from cosine_callbacks._schedule.validation import Interval, as_interval
+from cosine_callbacks._schedule.validation import Interval, as_interval, as_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class FitCallback:
@@ -54,16 +58,19 @@ class FitCallback:
         cycles: int | None = 1,
         t_mult: int = 1,
         peak_decay: float = 1.0,
+        optimizers: str | Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self._parameters = Parameters(**select(locals()))
         self._interval = as_interval(interval)
-        self._before: list[Snapshot] = []
+        self._names = None if optimizers is None else as_names("optimizers", optimizers)
+        self._before: dict[str, list[Snapshot]] = {}
         self._run = FitRun([], 1)
 
     def __repr__(self) -> str:
         """Return the call that builds an equal callback, defaults left out."""
-        return call_text(self, as_dict(self._parameters) | {"interval": self._interval})
+        own = {"interval": self._interval, "optimizers": self._names}
+        return call_text(self, as_dict(self._parameters) | own)
 
     def set_model(self, model: Any) -> None:
         """Note each optimizer's rate, before BackupAndRestore can put a decayed one there.
@@ -80,7 +87,10 @@ class FitCallback:
             )
         parent: Any = super()
         parent.set_model(model)
-        self._before = [snapshot(each) for each in self._optimizers()]
+        self._before = {
+            name: [snapshot(each) for each in inner_optimizers(held)]
+            for name, held in self._held().items()
+        }
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Lay out the curve of each optimizer; nothing is written yet.
@@ -90,18 +100,11 @@ class FitCallback:
                 floor lies above its rate, another of these callbacks drives it in this fit, or the
                 planned length is needed and unknown or too short.
         """
-        model = self._current_model()
-        if model.optimizer is None:
-            raise ValueError("the model must have an optimizer, got None; compile it with one")
-        if not self._before:
-            raise ValueError(
-                "a MultiOptimizer over a function must be built before training begins, got one "
-                "without optimizers; call model.optimizer.build(model.trainable_variables)"
-            )
-        optimizers = self._optimizers()
-        each_with_its = zip(optimizers, self._before, log_suffixes(model.optimizer), strict=True)
-        curves = [self._curve(*each) for each in each_with_its]
-        for optimizer in optimizers:
+        held, model = self._held(), self._current_model()
+        for name in held:
+            check_held(model, name, named=bool(self._names))
+        curves = [each for name in held for each in self._curves(name, held[name])]
+        for optimizer in self._optimizers():
             register(optimizer, self)
         lost = lost_warmup(self._parameters, curves[0].cycles, self._interval)
         if lost:
@@ -113,14 +116,29 @@ class FitCallback:
         callback: Any = self
         return callback.model
 
-    def _optimizers(self) -> list[Any]:
+    def _held(self) -> dict[str, Any]:
         # Through the model each time: on JAX a write to an optimizer kept from before is lost.
-        return inner_optimizers(self._current_model().optimizer)
+        model = self._current_model()
+        return {name: getattr(model, name, None) for name in self._names or ["optimizer"]}
+
+    def _optimizers(self) -> list[Any]:
+        return [each for held in self._held().values() for each in inner_optimizers(held)]
 
     def _fit_param(self, name: str) -> int | None:
         # None where `fit` does not know it, or where a custom loop did not set it.
         found: int | None = (getattr(self, "params", None) or {}).get(name)
         return found
+
+    def _curves(self, name: str, held: Any) -> list[OptimizerCurve]:
+        if not self._before[name]:
+            raise ValueError(
+                "a MultiOptimizer over a function must be built before training begins, got one "
+                f"without optimizers; call model.{name}.build(model.trainable_variables)"
+            )
+        prefix = f"_{name}" if self._names else ""
+        suffixes = [prefix + each for each in log_suffixes(held)]
+        each_with_its = zip(inner_optimizers(held), self._before[name], suffixes, strict=True)
+        return [self._curve(*each) for each in each_with_its]
 
     def _curve(self, optimizer: Any, before: Snapshot, suffix: str) -> OptimizerCurve:
         floor, base = floor_and_peak(self._parameters, optimizer, before)
@@ -172,7 +190,7 @@ class FitCallback:
         if not isinstance(t_max, int):
             planned = self._planned(run.curves[0].accumulation), self._interval
             warn_of_another_length(self._optimizers()[0], t_max, planned, epoch)
-        run.trace = trace(self._current_model().optimizer)
+        run.trace = {name: trace(held) for name, held in self._held().items()}
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Write the rate of a new batch, or that of the epoch again where another one wrote."""
@@ -218,7 +236,7 @@ class FitCallback:
         elif run.epoch.overridden is False:
             others = {}  # written after the last batch, by a callback listed before us
         if not run.used:
-            run.warn_of_idle(self._current_model().optimizer)
+            run.warn_of_idle(self._held(), self._current_model())
         run.used = [
             others[i] if i in others else run.rate_used(i, optimizer)
             for i, optimizer in enumerate(optimizers)

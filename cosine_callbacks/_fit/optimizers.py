@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
+from cosine_callbacks._schedule.validation import short_repr
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -61,6 +63,29 @@ def is_legacy(kind: type) -> bool:
     return any(base.__module__.partition(".")[0] == "tf_keras" for base in kind.__mro__)
 
 
+def is_optimizer(held: Any) -> bool:
+    """Say whether an attribute of a model holds an optimizer."""
+    return hasattr(held, "iterations")
+
+
+def holders(model: Any) -> list[str]:
+    """Return the names of the model's attributes that hold an optimizer."""
+    return [name for name, each in vars(model).items() if is_optimizer(each)]
+
+
+def check_held(model: Any, name: str, *, named: bool) -> None:
+    """Refuse an attribute of the model that holds no optimizer, with a ValueError."""
+    held = getattr(model, name, None)
+    if is_optimizer(held):
+        return
+    if not named:
+        raise ValueError(f"the model must have an optimizer, got {held}; compile it with one")
+    raise ValueError(
+        f"optimizers must name attributes of the model that hold an optimizer, got {name!r}, "
+        f"which holds {short_repr(held)}; give some of {holders(model)}"
+    )
+
+
 def unscaled(optimizer: Any) -> Any:
     """Return the optimizer without the LossScaleOptimizer around it."""
     return getattr(optimizer, "inner_optimizer", optimizer)
@@ -74,7 +99,7 @@ def inner_optimizers(optimizer: Any) -> list[Any]:
 
 def with_wrapped(optimizer: Any) -> list[Any]:
     """Return the optimizer and those that it wraps, which may be the ones that act."""
-    return [optimizer, *(each for each in vars(optimizer).values() if hasattr(each, "iterations"))]
+    return [optimizer, *(each for each in vars(optimizer).values() if is_optimizer(each))]
 
 
 def has_schedule(optimizer: Any) -> bool:
@@ -122,7 +147,7 @@ def has_rate(optimizer: Any, rates: Iterable[float]) -> bool:
 
 def snapshot(optimizer: Any) -> Snapshot:
     """Note the optimizer's rate, and the base that is remembered for it."""
-    if optimizer is None or has_schedule(optimizer):
+    if not is_optimizer(optimizer) or has_schedule(optimizer):
         return Snapshot(None, None, trained=False)
     record = record_of(optimizer)
     base = record.base if has_rate(optimizer, record.written) else None

@@ -14,6 +14,7 @@ from cosine_callbacks._fit.optimizers import (
     accumulation_of,
     batches_of,
     has_rate,
+    holders,
     is_legacy,
     name_of,
     read_rate,
@@ -82,7 +83,7 @@ class FitRun:
         curves: Of each optimizer.
         at_once: Batches that all use the rate of the first of them.
         epoch: The present one.
-        trace: Of the model's optimizer when the first epoch began; None before.
+        trace: By attribute of the model, of its optimizer when the first epoch began; None before.
         used: The rates of the log of the last epoch.
         warned: Whether another writer has been named.
         thread: That of the training.
@@ -91,7 +92,7 @@ class FitRun:
     curves: list[OptimizerCurve]
     at_once: int
     epoch: Epoch = field(default_factory=Epoch)
-    trace: list[Any] | None = None
+    trace: dict[str, list[Any]] | None = None
     used: list[float] = field(default_factory=list)
     warned: bool = False
     thread: int = 0
@@ -129,15 +130,20 @@ class FitRun:
                 )
         return rates
 
-    def warn_of_idle(self, optimizer: Any) -> None:
-        """Warn, after the first epoch, of an optimizer that has taken none of its batches."""
-        if self.epoch.ended and trace(optimizer) == self.trace:
-            warnings.warn(
-                "the optimizer of the model must be the one that its train_step applies, got "
-                f"{name_of(unscaled(optimizer))}, which took no update in the first epoch; compile "
-                "the model with the optimizer that is applied",
-                stacklevel=2,
-            )
+    def warn_of_idle(self, held: dict[str, Any], model: Any) -> None:
+        """Warn, after the first epoch, of each optimizer that has taken none of its batches."""
+        for name, optimizer in held.items() if self.epoch.ended else ():
+            if trace(optimizer) == (self.trace or {})[name]:
+                others = [each for each in holders(model) if each != name]
+                cure = f"give optimizers={others or ' the names of those applied'}"
+                if name != "optimizer":
+                    cure = "drop it from optimizers=, or on JAX let train_step return its variables"
+                warnings.warn(
+                    f"model.{name} must be an optimizer that train_step applies, got "
+                    f"{name_of(unscaled(optimizer))}, which took no update in the first epoch; "
+                    f"{cure}",
+                    stacklevel=2,
+                )
 
 
 def batches_at_once(model: Any, interval: str) -> int:

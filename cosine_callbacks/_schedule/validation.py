@@ -139,6 +139,22 @@ def as_indices(name: str, value: Any) -> int | list[int]:
     return indices
 
 
+def as_names(name: str, value: Any) -> list[str]:
+    """Return a list of different names, of which value may be one, else TypeError or ValueError."""
+    names = [value] if isinstance(value, str) else value
+    if not isinstance(names, Sequence) or not all(isinstance(each, str) for each in names):
+        raise TypeError(
+            f"{name} must be a name or a list of names, got {short_repr(value)}; give those of the "
+            "model's attributes that hold the optimizers"
+        )
+    if not names or not all(names) or len({*names}) < len(names):
+        raise ValueError(
+            f"{name} must hold each name once and at least one, got {short_repr(value)}; leave "
+            f"{name} out for model.optimizer"
+        )
+    return [str(each) for each in names]
+
+
 def parse_argument(check: Callable[[str, Any], Any], name: str, value: Any) -> Any:
     """Check a value of a command line or of YAML, where a number may be a text.
 

@@ -35,7 +35,8 @@ CosineAnnealingCallback(**parameters, interval="step")
 CosineAnnealingCallback(t_max=0.5, warmup=5, optimizers=[0, 1])
 CosineAnnealingSchedule(**parameters, steps_per_epoch=10)
 KerasCallback(**parameters, interval="step")
-TensorFlowCallback(**parameters)
+KerasCallback(optimizers="d_optimizer")
+TensorFlowCallback(**parameters, optimizers=["d_optimizer", "g_optimizer"])
 loaded: Any = {}
 CosineAnnealing.from_dict(loaded)
 
@@ -55,4 +56,6 @@ CosineAnnealingCallback(optimizers="0")  # type: ignore[arg-type]
 CosineAnnealingSchedule(0.1, 10)  # type: ignore[call-arg]
 CosineAnnealingSchedule(lr_initial=0.1, t_max=10, steps_per_epoch=1.5)  # type: ignore[arg-type]
 KerasCallback(alpha=0.1)  # type: ignore[call-arg]
+KerasCallback(optimizers=0)  # type: ignore[arg-type]
 TensorFlowCallback(interval=1)  # type: ignore[arg-type]
+TensorFlowCallback(optimizers=[0, 1])  # type: ignore[list-item]

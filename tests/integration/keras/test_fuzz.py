@@ -28,6 +28,7 @@ SCHEDULE = {
     "name": st.sampled_from(["lr", "a/b", " ", "ü", "_", "a" * 10**6, ".a>b-c"]),
 }
 CALLBACK = {**SHAPE, "interval": st.sampled_from(["epoch", "step"])}
+CALLBACK["optimizers"] = st.none() | st.text(min_size=1) | st.lists(st.text(min_size=1), min_size=1)
 # Some backends compile each number of steps separately.
 STEPS = np.array([-1, 0, 1, 2, 3, 5, 8, 9, 100, 2**31 - 1], "int32")
 

@@ -326,10 +326,12 @@ ALL = {
     "cycles": 2,
     "t_mult": 2,
     "peak_decay": 0.5,
+    "optimizers": ("d_optimizer", "g_optimizer"),
 }
 ALL_SHOWN = (
     "lr_initial=0.1, t_max=40, lr_min=0.001, warmup=0.25, hold=3, warmup_start_ratio=0.1, "
-    "cycles=2, t_mult=2, peak_decay=0.5, interval='step'"
+    "cycles=2, t_mult=2, peak_decay=0.5, interval='step', "
+    "optimizers=['d_optimizer', 'g_optimizer']"
 )
 
 
@@ -361,7 +363,6 @@ def test_the_repr_is_the_call_that_builds_an_equal_callback(options, text):
         ("alpha", "; alpha is lr_min_ratio here"),
         ("warmup_steps", "; warmup_steps is warmup here"),
         ("learning_rate", "; learning_rate is lr_initial here"),
-        ("optimizers", ""),
         ("verbose", ""),
     ],
 )
