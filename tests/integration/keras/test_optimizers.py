@@ -1,5 +1,9 @@
 """The callback with `optimizers=`: the optimizers in attributes of the model."""
 
+import json
+import signal
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +11,7 @@ import pytest
 from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
 from tests.curve import cosine
 from tests.integration.keras.gan import BACKEND, fit, gan
-from tests.integration.keras.parts import compiled
+from tests.integration.keras.parts import compiled, run_program
 from tests.integration.keras.parts import fit as fit_weight
 
 BOTH = ["d_optimizer", "g_optimizer"]
@@ -78,23 +82,15 @@ def test_a_second_fit_and_a_later_epoch():
         assert used["g_optimizer"] == close([cosine(e, 4, 0.02) for e in epochs for _ in range(4)])
 
 
-@pytest.mark.parametrize("interval", ["epoch", "step"])
-def test_restored_from_a_backup(tmp_path, interval):
-    class Interrupt(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 2:
-                raise KeyboardInterrupt
-
-    options = {"optimizers": BOTH, "interval": interval, "t_max": 4 if interval == "epoch" else 16}
-    backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
-    with pytest.raises(KeyboardInterrupt):
-        fit(gan(), CosineAnnealingCallback(**options), backup, Interrupt(), epochs=4)
-    model = gan()
-    used, _ = fit(model, backup, CosineAnnealingCallback(**options), epochs=4)
-    right = [e // 4 * 4 if interval == "epoch" else e for e in range(8, 16)]
-    assert used["d_optimizer"] == close([cosine(e, 16) for e in right])
-    assert used["g_optimizer"] == close([cosine(e, 16, 0.02) for e in right])
-    assert int(keras.ops.convert_to_numpy(model.g_optimizer.iterations)) == 16
+def test_killed_and_restored_in_a_new_process(tmp_path):
+    arguments = (Path(__file__).parent, "killed_gan.py", tmp_path)
+    run_program(*arguments, expect=-signal.SIGKILL)
+    resumed = json.loads(run_program(*arguments).splitlines()[-1])
+    assert resumed == {
+        "d_optimizer": close([cosine(e, 16) for e in range(8, 16)]),
+        "g_optimizer": close([cosine(e, 16, 0.02) for e in range(8, 16)]),
+        "updates": 16,
+    }
 
 
 def held_rates_and_weights(model):
