@@ -1,4 +1,4 @@
-"""Check docs/cheatsheet.md row by row against the packages that it names."""
+"""Check docs/cheatsheet.md row by row against the packages that it names; recipes: test_recipes."""
 
 import importlib
 import sys
@@ -118,45 +118,3 @@ def test_updates_of_four_batches(schedule, weight):
     )
     model.fit(np.ones((8, 1)), np.ones((8, 1)), batch_size=1, verbose=0)
     assert layer.get_weights()[0].item() == pytest.approx(weight, rel=1e-6)
-
-
-BLOCKS = [token.content for token in TOKENS if token.type == "fence" and token.info == "python"]
-WRITTEN = "schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)"
-RESTARTS = "schedule = CosineAnnealing(lr_initial=0.1, t_max=5, lr_min=0.001, cycles=2)"
-LOOPS = {"LambdaLR": BLOCKS[1], "one peak": BLOCKS[2], "peaks": BLOCKS[3]}
-E = np.arange(12)
-FALLEN = 0.001 + 0.0495 * (1 + np.cos(np.pi * np.minimum(E, 10) / 10))
-
-
-def run(code, variables):
-    exec(code, variables)  # noqa: S102 - likewise
-    return variables
-
-
-def test_the_configuration():
-    assert repr(run(BLOCKS[0], {})["schedule"]) == WRITTEN.removeprefix("schedule = ")
-
-
-@pytest.mark.parametrize("schedule", [WRITTEN, RESTARTS], ids=["as written", "restarts"])
-@pytest.mark.parametrize("block", [*LOOPS.values(), BLOCKS[4]], ids=[*LOOPS, "optax"])
-def test_the_recipes(block, schedule):
-    assert WRITTEN in block
-    variables = run(block.replace(WRITTEN, schedule), {})
-    # Constant gradient 1 under SGD: the weight moves by the sum of the rates.
-    x = E % 5 / 5 * (E < 10) + (E >= 10) if schedule is RESTARTS else np.minimum(E, 10) / 10
-    total = (0.001 + 0.0495 * (1 + np.cos(np.pi * x))).sum()
-    assert variables["weight"].item() == pytest.approx(-total, rel=1e-6)
-
-
-@pytest.mark.parametrize("block", LOOPS.values(), ids=LOOPS)
-def test_the_recipes_resumed(block):
-    """Run the last six updates with the state saved after the first six."""
-    begin, loop = block.split("\nfor ")
-    loop = f"for {loop}"
-    assert "range(12)" in loop
-    stopped = run(f"{begin}\n{loop.replace('12', '6')}", {})
-    resumed = run(begin, {})
-    for name in {"optimizer", "scheduler"} & set(resumed):
-        resumed[name].load_state_dict(stopped[name].state_dict())
-    run(loop.replace("12", "6, 12"), resumed)
-    assert resumed["weight"].item() == pytest.approx(-FALLEN[6:].sum(), rel=1e-6)
