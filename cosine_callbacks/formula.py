@@ -159,10 +159,10 @@ class CosineAnnealing(Parameters):
     @overload
     def factor(self, e: NDArray[Any]) -> NDArray[float64]: ...
     def factor(self, e: Any) -> Any:
-        """Return `self(e) / lr_initial`, floor included: for `LambdaLR`, optax and the like.
+        """Return `self(e) / lr_initial`, floor included: for `LambdaLR` and the like.
 
         Args:
-            e: As in `__call__`, and with the same errors.
+            e: As in `__call__`, with its errors; a compiled JAX function needs a table of factors.
 
         Examples:
             >>> CosineAnnealing(lr_initial=0.1, t_max=10).factor(0)
