@@ -82,6 +82,7 @@ def test_a_second_fit_and_a_later_epoch():
         assert used["g_optimizer"] == close([cosine(e, 4, 0.02) for e in epochs for _ in range(4)])
 
 
+@pytest.mark.slow
 def test_killed_and_restored_in_a_new_process(tmp_path):
     arguments = (Path(__file__).parent, "killed_gan.py", tmp_path)
     run_program(*arguments, expect=-signal.SIGKILL)
