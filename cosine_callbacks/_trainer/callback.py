@@ -146,7 +146,8 @@ class TrainerCallback:
         run, t_max = self._run, self._parameters.t_max
         if run.cycles is not None:
             return
-        before = run.saved or run.before
+        before = run.before if trainer.ckpt_path is None else {}
+        before = run.saved or before
         if trainer.ckpt_path is not None or trainer.global_step or before:
             run.counts = checkpoint.saved_counts(before)
             run.epochs = Epochs.resumed(before, trainer.fit_loop)

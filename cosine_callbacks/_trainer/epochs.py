@@ -54,7 +54,7 @@ class Epochs:
             return cls(finished, is_open, is_open and ends >= started, batches, ends)
         result = cls(saved["epochs"], saved["open"], saved["cut"])
         # A callback that is listed before ours may have saved in the hook that ours had not seen.
-        if batches > saved["batches"]:
+        if batches > saved["batches"] and batch.current.started >= batch.current.processed:
             first, endless = batch.current.processed == 1, fit_loop.max_batches == inf
             result._passing = result.open or first or endless
             result.batch_ends(last=batch.is_last_batch, batches=inf)

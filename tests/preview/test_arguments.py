@@ -7,7 +7,7 @@ import sys
 import pytest
 
 PLAN = [
-    *("config", "lr_initial", "t_max", "lr_min", "lr_min_ratio", "warmup"),
+    *("config", "lr_initial", "t_max", "lr_min", "lr_min_ratio", "warmup", "hold"),
     *("warmup_start_ratio", "cycles", "t_mult", "peak_decay", "interval", "steps_per_epoch"),
 ]
 OWN = {"preview": ["save", "csv", "json"], "check": ["column"]}

@@ -262,7 +262,8 @@ NO_STEPS_PER_EPOCH = (
 )
 UNKNOWN_ARGUMENT = (
     "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, lr_min, "
-    "lr_min_ratio, warmup, warmup_start_ratio, cycles, t_mult, peak_decay, interval or optimizers"
+    "lr_min_ratio, warmup, hold, warmup_start_ratio, cycles, t_mult, peak_decay, interval or "
+    "optimizers"
 )
 NO_LENGTH = (
     "t_max must be an int where no config tells trainer.max_epochs or max_steps, got None; give "

@@ -360,6 +360,7 @@ def test_json(command):
             "lr_min": 0.001,
             "lr_min_ratio": None,
             "warmup": 0,
+            "hold": 0,
             "warmup_start_ratio": None,
             "cycles": 1,
             "t_mult": 1,

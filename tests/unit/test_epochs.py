@@ -137,6 +137,8 @@ OURS = {"epochs": 5, "open": False, "cut": False, "batches": 4, "ends": 2}
         (OURS | {"batches": 3, "open": True}, (2, 2, 1), (2, 2, 2), False, (5, True, False)),
         (OURS | {"batches": 3, "open": True}, (2, 2, 1), (4, 4, 4), True, (6, False, False)),
         (OURS | {"batches": 3}, (2, 2, 2), (5, 5, 5), True, (5, False, False)),  # one again
+        # ... though not that of a batch that was skipped ...
+        (OURS | {"batches": 3, "open": True}, (2, 2, 1), (2, 1, 2), True, (5, True, False)),
         # Lightning forgets an epoch: this one looks like one that has ended.
         (OURS | {"open": True}, (2, 2, 2), (2, 2, 2), False, (5, True, False)),
         # ... or that of a cut epoch.
