@@ -153,7 +153,9 @@ def without_our_state(callbacks):
         del callbacks[key]
 
 
-@pytest.mark.parametrize("edit", [as_d15b331_saved, without_our_state])
+@pytest.mark.parametrize(
+    "edit", [as_d15b331_saved, pytest.param(without_our_state, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", [Model, Validated, Streamed])
 @pytest.mark.parametrize("limits", [STEPS, EPOCHS], ids=["max_steps", "max_epochs"])
 @pytest.mark.parametrize(
