@@ -154,9 +154,11 @@ def batches_at_once(model: Any, interval: str) -> int:
     number = getattr(model, "steps_per_execution", getattr(model, "_steps_per_execution", 1))
     number = int(value_of(number))
     if number > 1:
-        cure = "give the optimizer a CosineAnnealingSchedule"
-        if is_legacy(type(model)):
-            cure = "compile the model with steps_per_execution=1"
+        cure = (
+            "compile the model with steps_per_execution=1"
+            if is_legacy(type(model))
+            else "give the optimizer a CosineAnnealingSchedule"
+        )
         warnings.warn(
             f"interval='step' sets one rate per execution, got steps_per_execution={number}; "
             f"{cure} for one per update",
@@ -186,19 +188,19 @@ def floor_and_peak(parameters: Parameters, optimizer: Any, before: Snapshot) -> 
         ValueError: It has no rate that can be set, or one that is no peak for these parameters.
     """
     name = name_of(optimizer)
-    if before.rate is None:
+    # Legacy optimizers alone have a decay.
+    decays = [(name_of(e), getattr(e, "_initial_decay", 0)) for e in with_wrapped(optimizer)]
+    decays = [each for each in decays if each[1]]
+    if before.rate is None or decays:
         schedule = ", or drop this callback and give it a CosineAnnealingSchedule"
         raise ValueError(
-            f"{name} must hold a rate that can be set, got a schedule or a function; give the "
+            "{} must have no decay of its own, got decay={}; build it without decay=".format(
+                *decays[0]
+            )
+            if decays
+            else f"{name} must hold a rate that can be set, got a schedule or a function; give the "
             f"optimizer a float{'' if is_legacy(type(optimizer)) else schedule}"
         )
-    for each in with_wrapped(optimizer):
-        decay = getattr(each, "_initial_decay", 0)  # legacy optimizers alone have it
-        if decay:
-            raise ValueError(
-                f"{name_of(each)} must have no decay of its own, got decay={decay}; build it "
-                "without decay="
-            )
     base = parameters.lr_initial
     if base is None:
         base = before.rate if before.base is None else before.base
