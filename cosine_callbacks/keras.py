@@ -156,7 +156,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
             step = ops.convert_to_tensor(step)
             position = keras.backend.standardize_dtype(step.dtype)
             if position not in ("int32", "int64"):
-                fits, position = ops.cast(step, "float32") < LAST_STEP, "int32"
+                fits, position = ops.less(ops.cast(step, "float32"), float(LAST_STEP)), "int32"
                 step = ops.where(fits, ops.cast(step, position), LAST_STEP)
             dtype = "float64" if keras.config.floatx() == "float64" else "float32"
             own = _graph_ops(dtype, position, len(self._cycles.ends))
