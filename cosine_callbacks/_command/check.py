@@ -1,92 +1,55 @@
 """The command that compares a run's logged rates with the planned curve."""
 
-from __future__ import annotations
+from itertools import islice, pairwise, starmap
+from operator import eq
 
-import math
-from functools import partial
-from itertools import islice, starmap
-from typing import TYPE_CHECKING, Any
+from cosine_callbacks._command.diagnosis import BY_HAND, Reading, find_fault
+from cosine_callbacks._command.log import Log
+from cosine_callbacks._command.plan import Plan
+from cosine_callbacks._command.preview import Logged
 
-from cosine_callbacks._command.diagnosis import Entry, likely_causes, same_rate
-from cosine_callbacks._command.log import Log, open_log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cosine_callbacks._command.plan import Plan
-
-# Enough entries to tell one cause from another, however long the log is.
-KEPT = 1000
+TRIED = (
+    "none of the usual faults alone gives these rates; tried: another lr_initial, lr_min, t_max, "
+    "warmup or hold, all rates times a number, one epoch or step late or early, epochs taken for "
+    "steps, no schedule, climbing, restarting or stopping, a curve begun anew, rates set by hand"
+)
 
 
-def compare(plan: Plan, path: str, name: str | None) -> tuple[bool, str]:
-    """Return whether each logged rate is the planned one, and the line that says so or what not.
+def compare(plan: Plan, log: Log) -> tuple[bool, str, Logged]:
+    """Return whether each logged rate is the planned one, the line that says so or why not, both.
 
     Keras' TensorBoard callback logs a schedule's rate after the epoch's last update. Nothing in its
     log tells that from the rate of that update, so all the rates may be the one or all the other.
-
-    Raises:
-        ModuleNotFoundError: It is a TensorBoard log, and TensorBoard is not installed.
-        OSError: The log cannot be read.
-        ValueError: It is no log of one rate, or its epochs cannot be told from its steps or its
-            steps from its epochs.
     """
-    log = open_log(path, name)
-    if log.unit != plan.interval and plan.updates_per_epoch is None:
-        raise ValueError(
-            f"steps_per_epoch must tell the {log.unit}s of {path} in {plan.interval}s, got none or "
-            "an accumulation that changes; give --steps_per_epoch"
-        )
-    readings = [partial(_entry, plan, log.unit, after) for after in range(1 + log.schedule)]
-    count, firsts = _first_differences(plan, log, readings)
-    if not count:
-        raise ValueError(f"{path} must have rates as {log.name}, got none; give the log of a run")
-    for after, first in enumerate(firsts):
-        if first is None:
-            how = " after each epoch, where Keras asks a schedule" if after else ""
-            return True, f"{path}: {log.name} is as planned{how}; rates compared: {count}"
-    some = [*islice(log.entries(), 0, None, 1 + count // KEPT)]
-    causes = [
-        likely_causes(plan, sorted({first, *starmap(reading, some)}))
-        for first, reading in zip(firsts, readings, strict=True)
-    ]
-    # Prefer the reading that needs fewer faults.
-    after = min(range(len(readings)), key=lambda after: len(causes[after]) or math.inf)
-    where = f"{path}: {log.name} differs first {'after' if after else 'at'} {log.unit}"
-    return False, f"{where} {_difference(plan, firsts[after], causes[after])}"
+    found = []
+    for after in range(1 + log.name.startswith("epoch_learning_rate")):
+        reading = Reading(plan, log, after)
+        wrong = [*islice(reading.off(reading.of(plan), reading.rows), BY_HAND + 1)]
+        found.append((reading, wrong, find_fault(reading, wrong) if wrong else ""))
+    # Prefer the reading that is as planned, then one that a fault explains.
+    reading, wrong, fault = min(found, key=lambda each: (bool(each[1]), each[2] is None))
+    rates = {reading.e(log.positions[i]): log.rates[i] for i in reading.sample(wrong)}
+    first = {e: rates[e] for e in (reading.e(log.positions[i]) for i in wrong[:1])}
+    if wrong:
+        return False, _difference(reading, wrong[0], fault), Logged(rates, first)
+    how = " after each epoch, where Keras asks a schedule" if reading.after else ""
+    line = f"{log.path}: {log.name} is as planned{how}; rates compared: {len(log.rates)}"
+    return True, line, Logged(rates, first)
 
 
-def _first_differences(
-    plan: Plan, log: Log, readings: Sequence[Callable[[int, float], Entry]]
-) -> tuple[int, list[Any]]:
-    """Return the number of entries, and for each reading the first that is not as planned."""
-    count = 0
-    firsts: list[Any] = [None] * len(readings)
-    for count, (at, rate) in enumerate(log.entries(), 1):  # noqa: B007 - counts them
-        for after, reading in enumerate(readings):
-            if firsts[after] is None:
-                entry = reading(at, rate)
-                if not same_rate(plan, plan.rate(entry.e), rate):
-                    firsts[after] = entry
-    return count, firsts
-
-
-def _difference(plan: Plan, first: Entry, causes: list[str]) -> str:
-    planned = plan.rate(first.e)
-    side = "high" if first.rate > planned else "low"
-    more = "" if plan.updates_per_epoch else "; with --steps_per_epoch more can be tried"
-    cause = " and ".join(causes) or f"none of the usual faults gives these rates{more}"
+def _difference(reading: Reading, first: int, fault: str | None) -> str:
+    """Return the line that says what was planned, what is logged, and why."""
+    log, plan, rates, rate = reading.log, reading.plan, reading.rates, reading.rates[first]
+    planned = reading.of(plan)(reading.positions[first])
+    if fault is None:
+        fault = TRIED
+        # With the unit of the other, rates by step would last for an epoch each.
+        mixed = any(starmap(eq, pairwise(rates))), not reading.same(plan.rate(0), rates[0])
+        if plan.updates_per_epoch is None and mixed[plan.interval == "epoch"]:
+            fault += "; with --steps_per_epoch more can be tried"
     return (
-        f"{first.at}: {first.rate:.7g} is logged, {planned:.7g} planned, "
-        f"{abs(first.rate - planned):.3g} too {side}; likely cause: {cause}"
+        f"{log.path}: {log.name} differs first {'after' if reading.after else 'at'} "
+        f"{reading.place(first)}: {rate:.7g} is logged, {planned:.7g} planned, "
+        f"{abs(rate - planned):.3g} too {'high' if rate > planned else 'low'}; "
+        f"likely cause: {fault}"
     )
-
-
-def _entry(plan: Plan, unit: str, after: int, at: int, rate: float) -> Entry:
-    other: Any = None  # set wherever plan and log have different units
-    if updates := plan.updates_per_epoch:
-        # An epoch's entry is the rate of its last step, or of the step after it.
-        other = at // updates if unit == "step" else (at + 1) * updates - 1 + after
-    if unit == plan.interval:
-        return Entry(at, at + after, other, rate)
-    return Entry(at, other, at + after, rate)

@@ -1,100 +1,98 @@
-"""What LightningCLI YAML files say about our callback, read without importing the user's code."""
+"""What a LightningCLI YAML file says of our callbacks, read without importing the user's code."""
 
-from __future__ import annotations
+import math
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
+from itertools import count
+from operator import or_
+from pathlib import Path
+from typing import Any
 
-from functools import reduce
-from typing import TYPE_CHECKING, Any, NamedTuple
+from cosine_callbacks._schedule import validation
+from cosine_callbacks._schedule.validation import as_int, parse_argument, short_repr
+from cosine_callbacks._trainer.run_length import run_length, unlimited
 
-from cosine_callbacks._command.yaml_file import load
-from cosine_callbacks._schedule.validation import short_repr
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+MAX_CHARACTERS, MAX_VALUES = 200_000, 20_000
+CURE = "give the run's config, or the config.yaml that LightningCLI saves in its log folder"
+# YAML takes 1e-4 for a word: floats stay texts, as on the command line.
+READ = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "null")}
 OURS = (
     "cosine_callbacks.lightning.CosineAnnealingCallback",
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
     "CosineAnnealingCallback",  # the short name works once the module is imported
 )
+LIMIT = partial(as_int, low=-1)  # -1 means no limit
+BATCHES = partial(validation.as_int_or_fraction, low=0, fractions=validation.UNIT)
 
 
-class Config(NamedTuple):
-    """Our callback's arguments, the Trainer's with a list of callbacks, and the optimizer's rate.
+def read_config(path: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """Return the arguments of our callbacks, the Trainer's, and each rate by its place.
 
-    None stands for what is null. `rates` has the rate by the place where it stands; if there are
-    several, one of them is it.
+    One of the rates is the optimizer's. None stands for what is null.
     """
-
-    init_args: dict[str, Any]
-    trainer: dict[str, Any]
-    rates: dict[str, Any]
-
-
-def read_config(paths: Sequence[str]) -> Config:
-    """Read the files, where a later one wins, and find what shapes the curve.
-
-    Raises:
-        OSError: A file cannot be read.
-        TypeError: The arguments of our callback are no mapping.
-        ValueError: A file is not a config, none or several of our callbacks are in them, or a
-            scheduler, which a run would refuse.
-    """
-    tree: dict[str, Any] = reduce(_merge, map(load, paths), {})
-    tree = _merge(tree, _mapping(tree.get("fit")))  # a config for all subcommands has this level
-    trainer = _mapping(tree.get("trainer"))
-    trainer["callbacks"] = [_spec(each) for each in _list(trainer.get("callbacks"))]
+    tree = _load(path)
+    tree |= _mapping("fit", tree.get("fit"))  # a config for all subcommands has this level
+    trainer = _mapping("trainer", tree.get("trainer"))
+    # `callbacks+` is jsonargparse's way to append.
+    callbacks = _list(trainer.get("callbacks")) + _list(trainer.get("callbacks+"))
+    trainer["callbacks"] = [_spec(each) for each in callbacks]
     ours = [each for each in trainer["callbacks"] if each.get("class_path") in OURS]
-    if len(ours) != 1:
-        raise ValueError(
-            f"trainer.callbacks must hold one CosineAnnealingCallback of cosine_callbacks, got "
-            f"{len(ours)} in {', '.join(paths)}; give the run's config"
-        )
-    if tree.get("lr_scheduler") is not None:
+    if not ours:
+        raise ValueError(f"{path} must have our callback in trainer.callbacks, got none; {CURE}")
+    if (other := tree.get("lr_scheduler")) is not None:
         raise ValueError(
             "lr_scheduler must not stand beside our callback, which drives the optimizer, got "
-            f"{short_repr(tree['lr_scheduler'])}; remove one of the two"
+            f"{short_repr(other)}; remove one of the two"
         )
-    arguments = ours[0].get("init_args")
-    if not isinstance(arguments, dict | None):
-        raise TypeError(
-            "init_args must map the callback's arguments to values, got "
-            f"{short_repr(arguments)}; give name: value"
-        )
-    return Config(_mapping(arguments), trainer, _rates(tree))
+    return [_mapping("init_args", each.get("init_args")) for each in ours], trainer, _rates(tree)
 
 
-def _merge(old: Any, new: Any) -> Any:
-    """Merge as jsonargparse does: by key, and in lists of one length item by item."""
-    if isinstance(new, list):
-        olds = _list(old)
-        return [*map(_merge, olds, new)] if len(olds) == len(new) else new
-    old = _mapping(old)
-    if isinstance(new, str) and "class_path" in old:
-        new = _spec(new)
-    if not isinstance(new, dict):
-        return new
-    if new.get("class_path") in OURS and new["class_path"] != old.get("class_path"):
-        return new  # do not merge the arguments of another class
-    merged = dict(old)
-    for key, value in new.items():
-        if key.endswith("+"):  # jsonargparse's way to append
-            merged[key[:-1]] = _list(merged.get(key[:-1])) + _list(value)
+def _load(path: str) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415 - only a config needs it
+
+    with Path(path).open(encoding="utf-8") as file:
+        try:
+            node = yaml.compose(file.read(MAX_CHARACTERS), Loader=yaml.SafeLoader)
+            counter = count(MAX_VALUES if file.read(1) else 1)
+            tree = node and _plain(node, yaml.SafeLoader(""), counter)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ValueError(f"{path} must be a config in YAML, got {error}; {CURE}") from error
+    return _mapping(path, tree)
+
+
+def _plain(node: Any, loader: Any, counter: Iterator[int]) -> Any:
+    """Return what a node stands for; by aliases it may hold itself, or far more than the file."""
+    if next(counter) >= MAX_VALUES:
+        raise ValueError(
+            f"{MAX_VALUES} values, aliases written out, or {MAX_CHARACTERS} characters"
+        )
+    if node.id == "scalar":
+        return loader.construct_object(node) if node.tag in READ else node.value
+    if node.id == "sequence":
+        return [_plain(each, loader, counter) for each in node.value]
+    merged, own = dict[str, Any](), dict[str, Any]()
+    for key, value in node.value:
+        plain = _plain(value, loader, counter)
+        if key.value == "<<":
+            merged |= reduce(or_, (_mapping("<<", each) for each in reversed(_list(plain))), {})
         else:
-            merged[key] = _merge(merged.get(key), value)
-    return merged
+            own[str(key.value)] = plain
+    return merged | own
 
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict | None):
+        return value or {}
+    raise TypeError(f"{name} must map names to values, got {short_repr(value)}; {CURE}")
 
 
 def _spec(value: Any) -> dict[str, Any]:
     """Return a class and its arguments as a mapping; a class alone may be written as a text."""
-    return {"class_path": value} if isinstance(value, str) else _mapping(value)
+    return {"class_path": value} if isinstance(value, str) else _mapping("a class", value)
 
 
 def _rates(tree: dict[str, Any]) -> dict[str, Any]:
@@ -113,5 +111,42 @@ def _arguments(value: Any, place: str, *names: str) -> dict[str, Any]:
     """Return those arguments of a class that are given, by the places where they stand."""
     spec = _spec(value)
     if "init_args" in spec:  # absent where the class is fixed
-        spec, place = _mapping(spec["init_args"]), f"{place}.init_args"
+        spec, place = _mapping("init_args", spec["init_args"]), f"{place}.init_args"
     return {f"{place}.{name}": spec[name] for name in names if spec.get(name) is not None}
+
+
+def plan_run(
+    trainer: dict[str, Any], steps_per_epoch: str | None
+) -> tuple[Callable[[str], int | None], int | None]:
+    """Return the planned length as a function of the unit, and the updates per epoch.
+
+    Unknown numbers are None; the updates are 0 where they change during the run.
+    """
+
+    def argument(name: str, check: Any, default: Any) -> Any:
+        value = trainer.get(name)
+        return default if value is None else parse_argument(check, f"trainer.{name}", value)
+
+    epochs, steps = (unlimited(argument(f"max_{each}", LIMIT, -1)) for each in ("epochs", "steps"))
+    accumulation = argument("accumulate_grad_batches", as_int, 1)
+    limit = argument("overfit_batches", BATCHES, 0) or argument("limit_train_batches", BATCHES, 1.0)
+    if trainer.get("fast_dev_run"):
+        raise ValueError("trainer.fast_dev_run must be false, got true; preview the run you mean")
+    table = {
+        parse_argument(partial(as_int, low=0), "scheduling", start): parse_argument(
+            as_int, "scheduling", each
+        )
+        for callback in trainer.get("callbacks", [])
+        if str(callback.get("class_path")).endswith("GradientAccumulationScheduler")
+        for scheduling in _arguments(callback, "", "scheduling").values()
+        for start, each in _mapping("scheduling", scheduling).items()
+    }
+    batches, updates = math.inf, None
+    if steps_per_epoch is not None:
+        batches = parse_argument(as_int, "steps_per_epoch", steps_per_epoch)
+        # Lightning's own rounding.
+        batches = int(batches * limit) if isinstance(limit, float) else min(batches, limit)
+        as_int("trainer.limit_train_batches times steps_per_epoch", batches)
+        updates = 0 if table else math.ceil(batches / accumulation)
+    factors = {0: accumulation} | table
+    return lambda unit: run_length(unit, batches, epochs, steps, factors), updates

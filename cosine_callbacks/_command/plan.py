@@ -1,102 +1,111 @@
-"""The planned curve of a run, as config files and flags describe it."""
+"""The planned curves of a run, as a config and flags describe them."""
 
-from __future__ import annotations
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Self, cast
 
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
-
-from cosine_callbacks._command.config import read_config
-from cosine_callbacks._command.trainer_config import TrainerConfig
-from cosine_callbacks._command.yaml_file import NULLS
+from cosine_callbacks._command.config import plan_run, read_config
+from cosine_callbacks._schedule import parameters
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
-from cosine_callbacks._schedule.parameters import (
-    PARAMETERS,
-    Parameters,
-    as_dict,
-    floor_under,
-    non_defaults,
-)
+from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters
 from cosine_callbacks._schedule.validation import as_interval, parse_argument, short_repr
 from cosine_callbacks.formula import rate_at
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+NULLS = "null", "Null", "NULL", "~", ""
 
 
-class Plan(NamedTuple):
+@dataclass(eq=False)
+class Plan:
     """A curve over the epochs or steps of a run; its parameters have a peak.
 
-    `source` says where the peak comes from. `length` is how many epochs or steps are planned, None
-    where unknown; `updates_per_epoch` likewise, also None where it changes during the run.
-    `configured` says whether a config file tells of the run.
+    The length and the updates per epoch are None where unknown, the latter 0 where they change.
+    `optimizers` is the callback's argument, None where it is the only one of ours.
     """
 
     parameters: Parameters
-    source: str
-    cycles: Cycles
     interval: str
     length: int | None
     updates_per_epoch: int | None
+    lr_initial_from: str
     configured: bool
+    optimizers: Any
 
-    @property
-    def peak(self) -> float:
-        """The peak rate."""
-        return cast("float", self.parameters.lr_initial)
+    def __post_init__(self) -> None:
+        """Lay the curve out."""
+        self.peak = cast("float", self.parameters.lr_initial)
+        self.floor = parameters.floor_under(self.parameters, self.peak)
+        self.cycles: Cycles = lay_out(self.parameters, self.length or 0)
+        # The planned rate at a position; a method would cost a call more.
+        self.rate = partial(rate_at, self.cycles, self.floor, self.peak)
 
-    def rate(self, e: int) -> float:
-        """Return the planned rate at position e."""
-        return rate_at(self.cycles, floor_under(self.parameters, self.peak), self.peak, e)
+    def changed(self, **changes: Any) -> Self:
+        """Return the plan with other parameters; ValueError if these contradict the rest."""
+        return replace(self, parameters=replace(self.parameters, **changes))
 
-    @property
+    @cached_property
     def until(self) -> int:
         """The position by which everything is seen."""
         return self.length or self.cycles.horizon(endless=self.parameters.cycles is None)
 
-    def title(self) -> str:
-        """Return the parameters that are not at their defaults, and what they count."""
-        warmup, unit = self.parameters.warmup, f"{self.interval}s"
-        shown = non_defaults(self.parameters, as_dict(self.parameters))
-        if self.configured:
-            shown[0] += f" from {self.source}"
-        title = f"{', '.join(shown)}; {f'{self.length} ' if self.length else ''}{unit}"
-        if isinstance(warmup, float):
-            title = title.replace(
-                f"warmup={warmup}", f"warmup={warmup} ({self.cycles.warmup} {unit})"
-            )
-        return title
+    def title(self, peaks: str) -> str:
+        """Return the parameters that are not at their defaults, with the peaks of some curves."""
+        first, warmup, hold = self.cycles.first, self.cycles.warmup, self.cycles.hold
+        units = {"t_max": first, "warmup": warmup, "hold": hold}
+        start = "" if self.optimizers is None else f"optimizers={self.optimizers}: "
+        source = f" from {self.lr_initial_from}" if self.configured else ""
+        shown = [f"{start}lr_initial={peaks}{source}"]
+        given = parameters.as_dict(self.parameters)
+        for text in parameters.non_defaults(self.parameters, given)[1:]:
+            name = text.partition("=")[0]
+            rounded = name in units and isinstance(given[name], float)
+            shown.append(f"{text} ({units[name]} {self.interval}s)" if rounded else text)
+        return f"{', '.join(shown)}; {self.length or ''} {self.interval}s".replace(";  ", "; ")
 
 
-def make_plan(configs: Sequence[str], flags: Mapping[str, str]) -> Plan:
-    """Return the plan of these config files; what a flag gives wins over what the files say.
+def make_plans(config: str | None, flags: Mapping[str, Any]) -> list[list[Plan]]:
+    """Return the curves of each of our callbacks: one for each peak, of which flags may give many.
 
-    Raises:
-        OSError: A file cannot be read.
-        TypeError: A value is not a number.
-        ValueError: A file is not a config with our callback, a value is out of its range or
-            contradicts another one, or something is missing.
+    What a flag gives wins over what the config says.
     """
-    arguments, trainer, rates = read_config(configs) if configs else ({}, {}, {})
+    callbacks, trainer, rates = read_config(config) if config else ([{}], {}, {})
     flagged = {name: None if text in NULLS else text for name, text in flags.items()}
-    run = TrainerConfig(trainer, flagged.pop("steps_per_epoch", None))
-    arguments |= flagged
-    source = "--lr_initial" if "lr_initial" in flagged else "the callback's init_args"
-    if arguments.get("lr_initial") is None:
-        source, arguments["lr_initial"] = _rate(rates)
-    interval = as_interval(arguments.pop("interval", "epoch"))
-    arguments.pop("optimizers", None)
-    parameters = _parameters(arguments)
-    length = run.length(interval)
-    if not isinstance(parameters.t_max, int) and length is None:
-        raise ValueError(run.missing(parameters.t_max))
-    return Plan(
-        parameters=parameters,
-        source=source,
-        cycles=lay_out(parameters, length or 0),
-        interval=interval,
-        length=length,
-        updates_per_epoch=run.updates_per_epoch,
-        configured=bool(configs),
-    )
+    length_in, updates = plan_run(trainer, flagged.pop("steps_per_epoch", None))
+    peaks = [("--lr_initial", peak) for peak in flags.get("lr_initial", []) if peak not in NULLS]
+    plans = []
+    for arguments in _chosen(callbacks, flagged.pop("optimizers", None)):
+        given = arguments | flagged
+        optimizers = given.pop("optimizers", None)
+        own = None if "lr_initial" in flagged else given.get("lr_initial")
+        sources = peaks or [_rate(rates) if own is None else ("the callback's init_args", own)]
+        interval = as_interval(given.pop("interval", "epoch"))
+        length = length_in(interval)
+        for source, given["lr_initial"] in sources:
+            made = _parameters(given)
+            if length is None and not isinstance(made.t_max, int):
+                raise ValueError(
+                    "t_max must be an int where the run's length is unknown, got "
+                    f"{made.t_max}; give --t_max, or --steps_per_epoch and a config with "
+                    "trainer.max_epochs or max_steps"
+                )
+            which = optimizers if len(callbacks) > 1 else None
+            plans.append(Plan(made, interval, length, updates, source, config is not None, which))
+    size = len(peaks) or 1
+    return [plans[i : i + size] for i in range(0, len(plans), size)]
+
+
+def _chosen(callbacks: list[dict[str, Any]], wanted: str | None) -> list[dict[str, Any]]:
+    """Return those of our callbacks that drive these optimizers, all if none are named."""
+    if wanted is None:
+        return callbacks
+    found = {str(each.get("optimizers")): each for each in callbacks}
+    chosen = [
+        found[name] for name in found if re.findall(r"\d+", name) == re.findall(r"\d+", wanted)
+    ]
+    if chosen:
+        return chosen
+    raise ValueError(f"optimizers must be a callback's, got {wanted}; give {' or '.join(found)}")
 
 
 def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
@@ -105,27 +114,21 @@ def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
     found = [(place, parse_argument(check, place, rates[place])) for place in rates]
     if len({rate for _, rate in found}) == 1:
         return found[0]
-    if rates:
-        shown = " and ".join(f"{place}={rate}" for place, rate in found)
-        raise ValueError(
-            f"lr_initial must be given where a config has several rates, got {shown}; give "
-            "--lr_initial"
-        )
+    shown = " and ".join(f"{place}={rate}" for place, rate in found) or "none"
     raise ValueError(
-        "lr_initial must be given where no config tells the optimizer's lr, got none; give "
-        "--lr_initial"
+        "lr_initial must be given where a config does not tell the one rate of the optimizer, got "
+        f"{shown}; give --lr_initial"
     )
 
 
 def _parameters(arguments: Mapping[str, Any]) -> Parameters:
-    for name in arguments:
-        if name not in PARAMETERS:
-            raise ValueError(
-                f"init_args must hold parameters of the callback, got {short_repr(name)}; "
-                f"give {', '.join(PARAMETERS)}, interval or optimizers"
-            )
-    values: dict[str, Any] = {}
+    parsed: dict[str, Any] = {}
     for name, value in arguments.items():
-        unset = value is None and PARAMETERS[name].optional
-        values[name] = None if unset else parse_argument(PARAMETERS[name].check, name, value)
-    return Parameters(**values)
+        if (known := PARAMETERS.get(name)) is None:
+            raise ValueError(
+                f"init_args must hold parameters of the callback, got {short_repr(name)}; give "
+                f"{', '.join(PARAMETERS)}, interval or optimizers"
+            )
+        unset = value is None and known.optional
+        parsed[name] = None if unset else parse_argument(known.check, name, value)
+    return Parameters(**parsed)

@@ -31,7 +31,7 @@ def run_without(package, program, *arguments):
         ("jsonargparse", ["preview", *FLAGS], "preview"),
         ("plotext", ["preview", *FLAGS], "preview"),
         ("matplotlib", ["preview", *FLAGS, "--save", "curve.svg"], "plot"),
-        ("tensorboard", ["check", ".", *FLAGS], "tensorboard"),
+        ("tensorboard", ["check", "a.tfevents", *FLAGS], "tensorboard"),
     ],
 )
 def test_the_extra_is_named(package, arguments, extra):
@@ -39,24 +39,6 @@ def test_the_extra_is_named(package, arguments, extra):
     sentence = f"{package} is not installed; run: pip install 'cosine-callbacks[{extra}]'"
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"error: {sentence}\n"
-
-
-class Absent:
-    """An import hook that hides TensorBoard."""
-
-    def find_spec(self, name, path=None, target=None):
-        if name == "tensorboard":
-            raise ModuleNotFoundError(name, name=name)
-
-
-def test_a_missing_tensorboard_in_this_process(assert_refused, monkeypatch, tmp_path):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "tensorboard"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
-    assert_refused(
-        "tensorboard is not installed; run: pip install 'cosine-callbacks[tensorboard]'",
-        *("check", tmp_path, *FLAGS),
-    )
 
 
 def test_numbers_need_no_plotext():

@@ -18,7 +18,9 @@ def line_of(axes):
 
 
 def test_the_curve_and_a_little_more():
-    axes = CosineAnnealing(lr_initial=0.1, t_max=20, lr_min=0.001).plot()
+    schedule = CosineAnnealing(lr_initial=0.1, t_max=20, lr_min=0.001)
+    axes = schedule.plot()
+    assert schedule.plot().figure is not axes.figure
     drawn = line_of(axes)
     assert [*drawn] == [*range(23)]
     for e, rate in drawn.items():
@@ -32,16 +34,12 @@ def test_the_curve_and_a_little_more():
 
 def test_into_given_axes():
     axes = mpl.figure.Figure().subplots(2)
+    axes[1].set_xticks([0, 2.5, 7])
     assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes[1]) is axes[1]
     assert CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes[1], until=5) is axes[1]
     assert [max(line.get_xdata()) for line in axes[1].lines] == [11, 5]
+    assert [*axes[1].get_xticks()] == [0, 2.5, 7]
     assert not axes[0].lines
-
-
-def test_each_call_makes_a_figure():
-    schedule = CosineAnnealing(lr_initial=0.1, t_max=10)
-    first, second = schedule.plot(), schedule.plot()
-    assert first.figure is not second.figure
 
 
 def test_the_warmup_is_marked():
@@ -73,20 +71,13 @@ def test_a_long_run_is_sampled_with_its_corners():
     assert drawn[10**9 - 1] < 1e-17
 
 
-@pytest.mark.parametrize("until", [2, 3, 22, 180, 200, 1_100, 240_000])
+@pytest.mark.parametrize("until", [2, 22, 180, 240_000])
 def test_the_ticks_are_round(until):
     axes = CosineAnnealing(lr_initial=0.1, t_max=10).plot(until=until)
     ticks = [tick for tick in axes.get_xticks() if tick <= until]
     assert len(ticks) > 2
     assert all(tick == int(tick) for tick in ticks)
     assert f"{ticks[1]:e}"[:8] in {"1.000000", "2.000000", "5.000000"}
-
-
-def test_given_axes_keep_their_ticks():
-    axes = mpl.figure.Figure().subplots()
-    axes.set_xticks([0, 2.5, 7])
-    CosineAnnealing(lr_initial=0.1, t_max=10).plot(ax=axes, until=8)
-    assert [*axes.get_xticks()] == [0, 2.5, 7]
 
 
 def test_the_longest_curve_is_drawn():
