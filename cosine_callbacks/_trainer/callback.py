@@ -1,24 +1,19 @@
 """The hooks of the Lightning callback; a public class combines them with its package's Callback."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cosine_callbacks._schedule.cycles import Cycles
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_indices, as_interval
 from cosine_callbacks._trainer import checkpoint, start
 from cosine_callbacks._trainer.cli_types import annotate
 from cosine_callbacks._trainer.epochs import Epochs
+from cosine_callbacks._trainer.param_groups import ParamGroups
 from cosine_callbacks._trainer.run_length import plan_run
 from cosine_callbacks._trainer.step_hooks import StepHooks
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cosine_callbacks._schedule.cycles import Cycles
-    from cosine_callbacks._trainer.param_groups import ParamGroups
 
 
 @dataclass

@@ -1,21 +1,16 @@
 """What the Lightning callback saves, and what a resumed run says of it."""
 
-from __future__ import annotations
-
 import math
 from contextlib import suppress
 from dataclasses import fields
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cosine_callbacks._schedule.cycles import lay_out
+from cosine_callbacks._schedule.cycles import Cycles, lay_out
 from cosine_callbacks._schedule.parameters import SAVED, Parameters
 from cosine_callbacks._schedule.validation import INTERVALS, as_int, short_repr
+from cosine_callbacks._trainer.param_groups import ParamGroups
 from cosine_callbacks.formula import rate_at
-
-if TYPE_CHECKING:
-    from cosine_callbacks._schedule.cycles import Cycles
-    from cosine_callbacks._trainer.param_groups import ParamGroups
 
 # States of version 0 have no such key.
 VERSION = 1

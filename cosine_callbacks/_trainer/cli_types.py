@@ -4,17 +4,13 @@ jsonargparse checks a type while it parses, before any callback is built. Its ow
 the like do not name the argument, and its unions cannot tell the int 1 from the float 1.0.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cosine_callbacks._schedule.parameters import PARAMETERS
 from cosine_callbacks._schedule.validation import as_indices, parse_argument
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def annotate(init: Any) -> None:

@@ -4,11 +4,9 @@ No counter of the Trainer is right after every resume: some count a pass twice t
 cut or that Lightning enters again, some forget one that ended with a checkpoint.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Epochs:
     _trained: int = 0
 
     @classmethod
-    def resumed(cls, saved: dict[str, Any], fit_loop: Any) -> Epochs:
+    def resumed(cls, saved: dict[str, Any], fit_loop: Any) -> Self:
         """Return the count of a checkpoint, or where it has none what Lightning's progress says."""
         batch, epoch = fit_loop.epoch_loop.batch_progress, fit_loop.epoch_progress
         batches, ends = batch.total.processed, epoch.total.processed

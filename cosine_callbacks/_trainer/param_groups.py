@@ -1,23 +1,17 @@
 """The rates of one torch optimizer's param groups: bases, floors, and writing them in place."""
 
-from __future__ import annotations
-
 import math
 import warnings
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
-from cosine_callbacks._schedule.parameters import floor_under
+from cosine_callbacks._schedule.cycles import Cycles
+from cosine_callbacks._schedule.parameters import Parameters, floor_under
 from cosine_callbacks._schedule.validation import NON_NEGATIVE, as_float
 from cosine_callbacks.formula import height_at, interpolate_all, peak_through
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from cosine_callbacks._schedule.cycles import Cycles
-    from cosine_callbacks._schedule.parameters import Parameters
 
 
 def group_floors(

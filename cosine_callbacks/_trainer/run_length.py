@@ -1,15 +1,11 @@
 """How long a run is planned to be, in epochs or optimizer updates."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cosine_callbacks._trainer.epochs import Epochs
+from cosine_callbacks._trainer.epochs import Epochs
 
 
 class Done(NamedTuple):
@@ -133,8 +129,8 @@ def plan_run(  # noqa: PLR0913, PLR0917 - all that a plan depends on
 
 def _done(trainer: Any, epochs: Epochs) -> Done:
     """Return what is done when the fit begins."""
-    goes_on = epochs.open and trainer.fit_loop.restarting
     loop = trainer.fit_loop.epoch_loop
+    goes_on = epochs.open and loop.restarting
     batches = loop.batch_progress.current.processed if goes_on else 0
     # From 2.5 on Lightning then begins the epoch again.
     if (

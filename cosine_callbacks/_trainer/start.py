@@ -1,13 +1,13 @@
 """What is worked out once, when training starts: bases, param groups, and warnings."""
 
-from __future__ import annotations
-
 import math
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
+from cosine_callbacks._schedule.cycles import Cycles, lay_out, lost_warmup
+from cosine_callbacks._schedule.parameters import Parameters
 from cosine_callbacks._trainer import checkpoint
 from cosine_callbacks._trainer.param_groups import (
     ParamGroups,
@@ -17,12 +17,6 @@ from cosine_callbacks._trainer.param_groups import (
     version_of,
 )
 from cosine_callbacks._trainer.run_length import counts_batches
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cosine_callbacks._schedule.cycles import Cycles
-    from cosine_callbacks._schedule.parameters import Parameters
 
 
 def refuse_rivals(trainer: Any, index: int, callback: object, others: list[str]) -> None:

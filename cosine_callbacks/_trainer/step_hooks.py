@@ -1,11 +1,7 @@
 """Call back once per update of a torch optimizer."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
+from typing import Any
 
 
 class StepHooks:

@@ -65,9 +65,6 @@ class Model(pl.LightningModule):
             made[-1].note = partial(self.recorder.update, self.trainer, index)
         return made
 
-    def on_train_batch_start(self, batch, batch_idx):
-        return -1 if self.recorder.skip else None
-
     def training_step(self, batch, batch_idx):
         if self.automatic_optimization:
             return sum(layer.weight.sum() for layer in self.layers)
@@ -112,7 +109,7 @@ class Recorder(pl.Callback):
     """Write the ledger, save a checkpoint now and then, and end the fit where its run says so."""
 
     def __init__(self, folder):
-        self.folder, self.events, self.skip = folder, [], False
+        self.folder, self.events = folder, []
         for name in HOOKS:
             setattr(self, name, partial(self._hook, name))
 
@@ -120,7 +117,9 @@ class Recorder(pl.Callback):
         """Be told what the next fit is like; `plans` go into the ledger, for the oracle."""
         self.run, self.plans, self.seen = run, plans, dict.fromkeys(HOOKS, 0)
         updated = any(event[0] == "update" for event in self.events)
-        self.fit = "again" if updated else "anew" if self.events else "resumed"
+        idle = updated and self.events[-1][0] == "on_train_start"  # then it is still the resume
+        if not idle:
+            self.fit = "again" if updated else "anew" if self.events else "resumed"
         self.rng = random.Random(self.folder)
 
     def update(self, trainer, index, rates):
@@ -148,7 +147,6 @@ class Recorder(pl.Callback):
         if self.folder and (name == "on_exception" or self.rng.random() < self.run["saves"]):
             trainer.save_checkpoint(f"{self.folder}/{name}-{len(self.events)}")
         stop = self.run["stop"] if self.run["stop"][1:] == [name, self.seen[name]] else [None]
-        self.skip = stop[0] == "skip"
         trainer.should_stop = trainer.should_stop or stop[0] == "should_stop"
         if stop[0] == "raise":
             raise StopHereError

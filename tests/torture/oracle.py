@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 # What the length of a run depends on.
-LENGTH = {"batches", "sized", "limit", "max_epochs", "max_steps", "accumulate"}
+LENGTH = {"batches", "sized", "max_epochs", "max_steps", "accumulate"}
 
 
 class Refused(Exception):  # noqa: N818 - no error: the right outcome
@@ -87,8 +87,7 @@ def _begin_batch(before, reading, index, batches):
         kind = "a batch of a finished epoch" if lone else "what a longer loader has behind an epoch"
         if again or before.saved:
             kind += ", " + ("second fit" if again else "saved in on_train_epoch_start")
-        if not again or index >= batches:
-            yield reading._replace(kind=kind)
+        yield reading._replace(kind=kind)
         if again or before.saved or batches == 1 or not lone:
             yield reading.next_pass()._replace(kind=kind)
 
@@ -115,6 +114,12 @@ def by_settings(run, batches, now, updates):
     return epoch, updates
 
 
+def _length(run):
+    """Return the settings with the batches that an epoch really has."""
+    sizes = run["batches"] if run["sized"] else [math.inf]
+    return run | {"batches": [min(each, run["limit"] or each) for each in sizes]}
+
+
 def plans(case, before, run, reference, *, again):
     """Return the planned lengths that are right for a fit; None where the saved one stands.
 
@@ -128,9 +133,9 @@ def plans(case, before, run, reference, *, again):
     if isinstance(case["curve"]["t_max"], int):
         return [0]
     started = [event[2] for event in before if event[0] == "on_train_start"]
-    keys = LENGTH if run["sized"] else LENGTH - {"batches"}
-    stands = bool(started) and all(started[-1][key] == run[key] for key in keys)
-    if stands and not again:
+    stands = bool(started) and all(_length(started[-1])[key] == _length(run)[key] for key in LENGTH)
+    # A callback before ours saves in this hook before the new plan is made.
+    if stands and not again and before[-1][0] != "on_train_start":
         return None
     after = reference()
     began = [event for event in after[len(before) :] if event[0] == "on_train_start"]
@@ -149,7 +154,12 @@ def plans(case, before, run, reference, *, again):
     ):  # it begins an epoch: the next one, or again the one that an exception has left
         restarted = {each._replace(trained=0) for each in now if not each.cut}
         now = restarted | {each.next_pass() for each in now}
-    now |= {each.next_pass() for each in now if each.began and each.cut}  # saved as one began
+    # Saved as one began: the next one, or again the one that the checkpoint before had left.
+    now |= {
+        each.next_pass() if each.cut else each._replace(trained=0) for each in now if each.began
+    }
+    # An epoch that is shorter by now is begun again, or has a batch left.
+    now |= {each._replace(trained=0) for each in now if batches and each.trained >= batches}
     right = {by_settings(run, batches, each, done)[not epochs] for each in now}
     if len(run["batches"]) == 1:  # else nobody knows the sizes to come: the first one counts
         right |= {each.finished + each.opened for each in readings(after)} if epochs else {end}
@@ -157,7 +167,7 @@ def plans(case, before, run, reference, *, again):
 
 
 def layout(curve, plan):
-    """Return where each cycle begins and ends, and the warmup; Refused if that cannot be."""
+    """Return where each cycle begins and ends, warmup and hold; Refused if that cannot be."""
     t_max, cycles, ratio = curve["t_max"], curve.get("cycles", 1), curve.get("t_mult", 1)
     if not isinstance(t_max, int) and plan is None:
         raise Refused
@@ -169,22 +179,27 @@ def layout(curve, plan):
         ends = [first * part for part in parts]
     warmup = curve.get("warmup", 0)
     warmup = warmup if isinstance(warmup, int) else round(warmup * ends[0])
-    if warmup >= ends[0] or any(end <= start for start, end in pairwise(ends)):
+    hold = curve.get("hold", 0)
+    hold = hold if isinstance(hold, int) else round(hold * ends[0])
+    if warmup + hold >= ends[0] or any(end <= start for start, end in pairwise(ends)):
         raise Refused
-    return [*pairwise([0, *ends])], warmup
+    return [*pairwise([0, *ends])], warmup, hold
 
 
 def rate(curve, plan, base, e):
     """Return LR(e) of a param group with this rate of its own."""
-    cycles, warmup = layout(curve, plan)
+    cycles, warmup, hold = layout(curve, plan)
     peak = curve.get("lr_initial", base)
     floor = curve.get("lr_min", curve.get("lr_min_ratio", 0) * peak)
     if e < warmup:
         start = curve.get("warmup_start_ratio", 1 / (warmup + 1))
         return peak * (start + (1 - start) * e / warmup)
+    if e < warmup + hold:
+        return peak
     for index, (start, end) in enumerate(cycles):
         if e < end:
-            part = (e - (start or warmup)) / (end - (start or warmup))
+            begin = start or warmup + hold
+            part = (e - begin) / (end - begin)
             height = (peak - floor) * curve.get("peak_decay", 1) ** index
             return floor + height * math.cos(math.pi / 2 * part) ** 2
     return floor

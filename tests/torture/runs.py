@@ -39,6 +39,7 @@ def random_case(rng):
         "t_mult": [2],
         "peak_decay": [0.5],
         "warmup": [1, 0.21] if isinstance(curve["t_max"], int) else [1, 2, 0.21],
+        "hold": [1, 0.3],
         "optimizers": [[0], [1], [0, 1]] if count > 1 else [[0]],
         rng.choice(["lr_min", "lr_min_ratio"]): [0.001, 0.01],
     }
@@ -93,7 +94,7 @@ def random_surroundings(rng, run):
     """Return the settings that do not change the length: validation, the end, what is saved."""
     interval = rng.choice([1.0, 1.0, rng.randint(1, min([*run["batches"], run["limit"] or 9]))])
     validation = {"val_check_interval": interval, "check_val_every_n_epoch": rng.choice([1, 2])}
-    stops = [["raise", rng.choice(WITHIN)], ["skip", WITHIN[1]], ["should_stop", WITHIN[3]]]
+    stops = [["raise", rng.choice(WITHIN)], ["should_stop", WITHIN[3]]]
     checkpoints = [
         None,
         {"every_n_train_steps": rng.randint(1, 4)},

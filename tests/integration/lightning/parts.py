@@ -1,21 +1,25 @@
-"""Model and helpers for the Lightning tests: one weight, and a record of every rate used.
+"""Models and helpers for the Lightning tests: one weight, and a record of every rate used.
 
-The same tests run against both Lightning packages; tox sets which one.
+The same tests run against both Lightning packages; tox sets which one. Programs that run in a
+separate process import this module as `parts`.
 """
 
 import importlib
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
 pl = importlib.import_module("lightning.pytorch" if FRAMEWORK == "lightning" else FRAMEWORK)
 adapter = importlib.import_module(f"cosine_callbacks.{FRAMEWORK}")
 CosineAnnealingCallback = adapter.CosineAnnealingCallback
+# From 2.5 on Lightning no longer trains the batch again after which it was saved.
+REPEATS_A_BATCH = tuple(map(int, pl.__version__.split(".")[:2])) < (2, 5)
+
+
+def per_update(**options):
+    return CosineAnnealingCallback(interval="step", **options)
 
 
 class Model(pl.LightningModule):
@@ -41,13 +45,58 @@ class Model(pl.LightningModule):
     @property
     def rates(self):
         """The first group's rate at each update."""
-        return [used[2] for used in self.used]
+        return self.column(0)
+
+    def column(self, group):
+        """The rates of one group, from the update on at which it was added."""
+        return [used[2 + group] for used in self.used if len(used) > 2 + group]
 
     def configure_optimizers(self):
         return self.optimizer(self.parameters(), lr=self.lr, **self.options)
 
     def train_dataloader(self):
         return DataLoader(TensorDataset(torch.ones(self.batches, 1)))
+
+
+class Validated(Model):
+    """With a validation loop, and a test loop."""
+
+    def val_dataloader(self):
+        return DataLoader(torch.zeros(2, 1))
+
+    test_dataloader = val_dataloader
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    test_step = validation_step
+
+
+class Stream(IterableDataset):
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(torch.ones(self.batches, 1))
+
+
+class Streamed(Model):
+    """The same data without a known length."""
+
+    def train_dataloader(self):
+        return DataLoader(Stream(self.batches))
+
+
+class Saver(pl.callbacks.Checkpoint):
+    """Save in one hook, once so many updates are done; Lightning calls it after the others."""
+
+    def __init__(self, path, hook, updates):
+        self.path, self.updates = path, updates
+        setattr(self, hook, self.save)
+
+    def save(self, trainer, *_):
+        if trainer.global_step == self.updates:
+            trainer.save_checkpoint(self.path)
 
 
 def trainer(*callbacks, **options):
@@ -59,6 +108,7 @@ def trainer(*callbacks, **options):
         "enable_checkpointing": any(isinstance(c, pl.callbacks.Checkpoint) for c in callbacks),
         "enable_progress_bar": False,
         "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
     }
     return pl.Trainer(callbacks=[*callbacks], **{**quiet, **options})
 
@@ -70,18 +120,6 @@ def fit(model, *callbacks, ckpt_path=None, **options):
     return made
 
 
-def run_program(name, *arguments):
-    """Run one of the programs in this folder, which import this module as `parts`.
-
-    The new process, too, imports the installed package and not the checkout.
-    """
-    here, path = Path(__file__).parent, filter(None, [os.environ.get("PYTHONPATH")])
-    done = subprocess.run(
-        [sys.executable, here / name, *arguments],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), *path])},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+def said(caught, words):
+    """Return those of the warnings caught that have these words."""
+    return [str(each.message) for each in caught if words in str(each.message)]

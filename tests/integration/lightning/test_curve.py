@@ -1,153 +1,73 @@
 """The rate that each update really used, in uninterrupted runs."""
 
-import doctest
-import math
-
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
+from tests.curve import cosine, cosines
 
-# LR(e) / LR_initial of the plain curve over 10, from the half-angle identities.
-COSINE_10 = [
-    1.0,
-    0.9755282581475768,
-    0.9045084971874737,
-    0.7938926261462366,
-    0.6545084971874737,
-    0.5,
-    0.34549150281252633,
-    0.2061073738537634,
-    0.09549150281252627,
-    0.024471741852423214,
-]
+from .parts import CosineAnnealingCallback, Model, Validated, fit, per_update, pl, said
 
-
-def rates_used(callback, *, lr=0.1, **options):
-    model = Model(lr, batches=options.pop("batches", 10))
-    fit(model, callback, **options)
-    return model.rates
+TEN = [cosine(e, 10) for e in range(10)]
 
 
 @pytest.mark.parametrize(
     ("options", "run", "right"),
     [
-        pytest.param({"t_max": 10}, {"max_epochs": 1}, [0.1 * f for f in COSINE_10], id="plain"),
-        pytest.param(
-            {"t_max": 10, "lr_min": 0.001},
-            {"max_epochs": 2},
-            [0.001 + 0.099 * f for f in COSINE_10] + [0.001] * 10,
-            id="past-the-end",
-        ),
-        pytest.param(
-            {"t_max": 10, "lr_min": 0.01, "lr_initial": 0.1},
-            {"max_steps": 9},
-            [0.01 + 0.09 * f for f in COSINE_10[:9]],
-            id="floor",
-        ),
-        pytest.param(
+        ({"t_max": 10, "lr_min": 0}, {"max_epochs": 2}, [*TEN, *[0] * 10]),
+        ({"t_max": 20, "lr_initial": 0.2}, {"max_steps": 1}, [0.2]),
+        (
             {"t_max": 10, "lr_min_ratio": 0.01},
-            {"max_epochs": 1},
-            [0.001 + 0.099 * f for f in COSINE_10],
-            id="ratio-floor",
+            {"max_steps": 12},
+            [*(0.001 + 0.99 * rate for rate in TEN), 0.001, 0.001],
         ),
-        pytest.param(
-            {"t_max": 13, "warmup": 3},
-            {"max_steps": 13},
-            [0.025, 0.05, 0.075, *(0.1 * f for f in COSINE_10)],
-            id="warmup",
-        ),
-        pytest.param(
+        # The warmup may begin below the floor.
+        ({"t_max": 13, "warmup": 3, "lr_min": 0.05}, {"max_steps": 3}, [0.025, 0.05, 0.075]),
+        (
             {"t_max": 13, "warmup": 3, "warmup_start_ratio": 0},
-            {"max_steps": 6},
-            [0, 0.1 / 3, 0.2 / 3, *(0.1 * f for f in COSINE_10[:3])],
-            id="warmup-from-0",
+            {"max_steps": 13},
+            [0, 0.1 / 3, 0.2 / 3, *TEN],
         ),
-        pytest.param(
+        # Fractions of the planned run.
+        (
             {"t_max": 0.65, "warmup": 0.2},
             {"max_epochs": 2},
-            [0.025, 0.05, 0.075, *(0.1 * f for f in COSINE_10), *[0] * 7],
-            id="fractions-of-the-run",
+            [0.025, 0.05, 0.075, *TEN, *[0] * 7],
         ),
-        pytest.param(
-            {"t_max": 10, "cycles": 2, "lr_min": 1e-5},
-            {"max_epochs": 3},
-            [1e-5 + (0.1 - 1e-5) * f for f in COSINE_10 * 2] + [1e-5] * 10,
-            id="restarts",
-        ),
-        pytest.param(
+        ({"cycles": 2}, {"max_epochs": 2}, [*TEN, *TEN]),
+        (
             {"t_max": 10, "cycles": None, "peak_decay": 0.5},
             {"max_epochs": 3},
-            [0.1 * d * f for d in (1, 0.5, 0.25) for f in COSINE_10],
-            id="peak-decay",
+            [decay * rate for decay in (1, 0.5, 0.25) for rate in TEN],
         ),
-        pytest.param(
-            {"t_max": 10, "cycles": None, "lr_min": 1e-5},
-            {"max_epochs": 20},
-            [1e-5 + (0.1 - 1e-5) * f for f in COSINE_10 * 20],
-            id="longer-than-looked-ahead",
-        ),
-        pytest.param(
-            {"cycles": 2},
-            {"max_epochs": 2},
-            [0.1 * f for f in COSINE_10 * 2],
-            id="cycles-fill-the-run",
-        ),
-        pytest.param(
+        (
             {"t_max": 10, "t_mult": 2, "cycles": None},
             {"max_steps": 31},
-            [
-                *(0.1 * f for f in COSINE_10),
-                *(0.05 * (1 + math.cos(math.pi * k / 20)) for k in range(20)),
-                0.1,
-            ],
-            id="growing-cycles",
+            [*TEN, *(cosine(e, 20) for e in range(20)), 0.1],
         ),
     ],
+    ids=str,
 )
 def test_each_update_uses_its_rate(options, run, right):
-    assert rates_used(CosineAnnealingCallback(interval="step", **options), **run) == pytest.approx(
-        right, rel=1e-12, abs=1e-17
-    )
+    model = Model()
+    fit(model, per_update(**options), **run)
+    assert model.rates == pytest.approx(right, rel=1e-12, abs=1e-17)
 
 
 def test_both_ends_are_exact():
-    rates = rates_used(
-        CosineAnnealingCallback(t_max=10, lr_min=0.001, interval="step"), max_steps=12
-    )
-    assert (rates[0], rates[10], rates[11]) == (0.1, 0.001, 0.001)
-
-
-def test_accumulation_counts_updates():
-    rates = rates_used(
-        CosineAnnealingCallback(interval="step"), max_epochs=2, accumulate_grad_batches=4
-    )
-    right = [0.05 * (1 + math.cos(math.pi * e / 6)) for e in range(6)]
-    assert rates == pytest.approx(right, rel=1e-12)
-
-
-def test_step_and_epoch_are_different_units():
-    by_step = rates_used(CosineAnnealingCallback(t_max=30, interval="step"), max_epochs=3)
-    by_epoch = rates_used(CosineAnnealingCallback(t_max=30), max_epochs=3)
-    assert by_step[-1] == pytest.approx(0.0002739052, rel=1e-6)
-    assert by_epoch[-1] == pytest.approx(0.05 * (1 + math.cos(math.pi * 2 / 30)), rel=1e-12)
+    model = Model()
+    fit(model, per_update(t_max=10, lr_min=0.001), max_steps=12)
+    assert (model.rates[0], *model.rates[10:]) == (0.1, 0.001, 0.001)
 
 
 def test_epochs_are_the_default_unit_and_the_whole_run_its_length():
-    rates = rates_used(CosineAnnealingCallback(), max_epochs=4, batches=2)
-    right = [0.1, 0.1, 0.08535534, 0.08535534, 0.05, 0.05, 0.01464466, 0.01464466]
-    assert rates == pytest.approx(right, rel=1e-6)
-
-
-def test_a_loader_longer_than_planned_stays_at_the_floor():
-    rates = rates_used(CosineAnnealingCallback(t_max=20, interval="step"), max_epochs=1, batches=25)
-    assert rates[20:] == [0] * 5
+    model = Model(batches=2)
+    fit(model, CosineAnnealingCallback(), max_epochs=4)
+    assert model.rates == cosines([0, 0, 1, 1, 2, 2, 3, 3], 4)
 
 
 def test_the_weights_move_by_the_sum_of_the_rates():
     model = Model()
-    fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
+    fit(model, per_update(t_max=10), max_epochs=1)
     assert model.weight.item() == pytest.approx(-0.55, rel=1e-6)
 
 
@@ -158,58 +78,63 @@ def test_a_position_that_goes_back():
                 loop = trainer.fit_loop.epoch_loop.automatic_optimization
                 loop.optim_progress.optimizer.step.total.completed = 3
 
-    model = Model(batches=70)
-    fit(model, Rewind(), CosineAnnealingCallback(t_max=140, interval="step"), max_epochs=2)
-    right = [0.05 * (1 + math.cos(math.pi * e / 140)) for e in [*range(70), *range(3, 73)]]
-    assert model.rates == pytest.approx(right, rel=1e-12)
-
-
-def test_one_callback_serves_several_trainers():
-    callback = CosineAnnealingCallback(t_max=10, interval="step")
-    assert rates_used(callback, max_steps=5) == rates_used(callback, max_steps=5)
+    model = Model(batches=7)
+    fit(model, Rewind(), per_update(t_max=14), max_epochs=2)
+    assert model.rates == cosines([*range(7), *range(3, 10)], 14)
 
 
 def test_a_second_fit_goes_on_with_the_positions_and_takes_the_new_base(recwarn):
     model = Model(batches=5)
-    trainer = fit(model, CosineAnnealingCallback(t_max=10, interval="step"), max_epochs=1)
+    trainer = fit(model, per_update(t_max=10), max_epochs=1)
     model.lr = 0.2
     trainer.fit_loop.max_epochs = 2
     trainer.fit(model)
-    right = [0.1 * f for f in COSINE_10[:5]] + [0.2 * f for f in COSINE_10[5:]]
+    right = [*TEN[:5], *(2 * rate for rate in TEN[5:])]
     assert model.rates == pytest.approx(right, rel=1e-12)
     assert not [w for w in recwarn if "cosine_callbacks" in w.filename]
 
 
-class TwoGroups(Model):
-    """Two groups, the second frozen by a rate of 0."""
+def test_validation_and_a_test_between_two_fits_change_nothing(tmp_path, recwarn):
+    model = Validated()
+    made = fit(model, per_update(t_max=20), max_epochs=1, val_check_interval=3)
+    made.save_checkpoint(tmp_path / "run.ckpt")
+    made.test(model, ckpt_path=tmp_path / "run.ckpt", verbose=False)
+    made.fit_loop.max_epochs = 2
+    made.fit(model)
+    assert model.rates == cosines(range(20), 20)
+    assert said(recwarn, "the checkpoint has") == []
 
-    def configure_optimizers(self):
-        other = torch.nn.Parameter(torch.zeros(1))
-        groups = [{"params": [self.weight]}, {"params": [other], "lr": 0.0}]
-        return torch.optim.SGD(groups, lr=0.1)
+
+def test_no_optimizer_is_no_error():
+    class Idle(Model):
+        def configure_optimizers(self):
+            return None
+
+    fit(Idle(), per_update(t_max=10), max_epochs=1)
 
 
-def test_validation_and_another_loader_length_do_not_move_the_position():
-    class Validated(TwoGroups):
-        def val_dataloader(self):
-            return DataLoader(torch.zeros(3, 1))
+@pytest.mark.parametrize("model", ["lbfgs", "no loss", "own step"])
+def test_automatic_optimization_counts_batches_as_lightnings_schedulers_do(model):
+    class Batches(Model):
+        """Record the rate of each batch: the hook before an update is not called once a batch."""
 
-        def validation_step(self, batch, batch_idx):
+        def on_before_optimizer_step(self, optimizer):
             pass
 
-    model = Validated()
-    fit(
-        model,
-        CosineAnnealingCallback(t_max=20, interval="step"),
-        max_epochs=2,
-        val_check_interval=3,
-    )
-    right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(20)]
-    assert model.rates == pytest.approx(right, rel=1e-12)
-    assert {used[3] for used in model.used} == {0.0}
+        def on_train_batch_start(self, batch, batch_idx):
+            super().on_before_optimizer_step(self.optimizers())
 
+        def training_step(self, batch, batch_idx):
+            return None if model == "no loss" and batch_idx in (2, 5) else self.weight.sum()
 
-def test_the_example_of_the_docstring():
-    (example,) = doctest.DocTestFinder(recurse=False).find(CosineAnnealingCallback, "example")
-    example.globs["CosineAnnealingCallback"] = CosineAnnealingCallback
-    assert doctest.DocTestRunner().run(example) == (0, 2)
+        def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure):
+            if model == "own step" and batch_idx % 2 == 0:
+                optimizer_closure()
+            else:
+                optimizer.step(closure=optimizer_closure)
+
+    optimizer = {"optimizer": torch.optim.LBFGS, "max_iter": 5} if model == "lbfgs" else {}
+    made = Batches(**optimizer)
+    fit(made, per_update(), max_epochs=1)
+    assert [used[0] for used in made.used] == [*range(10)]
+    assert made.rates == cosines(range(10), 10)

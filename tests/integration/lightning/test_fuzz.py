@@ -10,21 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks._trainer import checkpoint
-from tests.fuzz import EXAMPLES, SPECIAL, assert_refused, values
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, trainer
+from tests.fuzz import EXAMPLES, SHAPE, SPECIAL, assert_refused, values
+
+from .parts import CosineAnnealingCallback, Model, per_update, trainer
 
 ARGUMENTS = {
+    **SHAPE,
     "t_max": st.none() | st.integers(1, 9) | st.just(0.5),
-    "lr_min": st.just(0.0) | st.floats(0, 0.01),
-    "lr_initial": st.none() | st.floats(0.01, 1),
-    "lr_min_ratio": st.none() | st.floats(0, 1),
     "interval": st.sampled_from(["epoch", "step"]),
-    "warmup": st.integers(0, 2),
-    "hold": st.integers(0, 2),
-    "warmup_start_ratio": st.none() | st.floats(0, 1),
-    "cycles": st.none() | st.integers(1, 3),
-    "t_mult": st.integers(1, 3),
-    "peak_decay": st.floats(0.1, 1),
     "optimizers": st.none() | st.just(0) | st.just([0, 1]),
 }
 
@@ -46,9 +39,7 @@ def test_the_constructor(data):
 @pytest.fixture(scope="module")
 def state():
     """The state of a run, as saved in a checkpoint."""
-    callback = CosineAnnealingCallback(
-        warmup=2, cycles=2, t_mult=2, peak_decay=0.5, interval="step"
-    )
+    callback = per_update(warmup=2, cycles=2, t_mult=2, peak_decay=0.5)
     trainer(callback, max_epochs=2).fit(Model(batches=9))
     return callback.state_dict()
 

@@ -26,27 +26,18 @@ class Stream(IterableDataset):
 
 
 class Model(pl.LightningModule):
-    def __init__(self, *, sized=True):
+    def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.sized = sized
 
     def training_step(self, batch, batch_idx):
         return self.weight.sum()
 
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-    def train_dataloader(self):
-        return DataLoader(TensorDataset(torch.ones(BATCHES, 1)) if self.sized else Stream())
-
-
-class Validated(Model):
-    def val_dataloader(self):
-        return DataLoader(torch.ones(1, 1))
-
     def validation_step(self, batch, batch_idx):
         pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 class Recorder(pl.callbacks.Checkpoint):
@@ -83,36 +74,36 @@ class Recorder(pl.callbacks.Checkpoint):
         self.note(trainer, "end", "end")
 
 
-# Name: kind of data, then for each fit its limits, the hook that saves, and the updates then done.
+# For each fit of a run its limits, the hook that saves, and the updates then done. The name says
+# which data have no length, and which runs have a validation loop.
 EPOCHS, STEPS, BOTH = {"max_epochs": 3}, {"max_steps": 12}, {"max_epochs": 3, "max_steps": 12}
 RUNS = {
-    "straight": ("sized", [(EPOCHS, "", 0)]),
-    "mid-epoch": ("sized", [(EPOCHS, "done", 5), (EPOCHS, "", 0)]),
-    "before a batch": ("sized", [(EPOCHS, "batch", 5), (EPOCHS, "", 0)]),
-    "last batch": ("sized", [(EPOCHS, "done", 4), (EPOCHS, "", 0)]),
-    "last batch, twice": ("sized", [(EPOCHS, "done", 4), (EPOCHS, "done", 8), (EPOCHS, "", 0)]),
-    "last batch, max_steps": ("sized", [(STEPS, "done", 4), (STEPS, "", 0)]),
-    "epoch end": ("sized", [(EPOCHS, "end", 4), (EPOCHS, "", 0)]),
-    "epoch end, max_steps": ("sized", [(STEPS, "end", 4), (STEPS, "", 0)]),
-    "epoch end, both limits": ("sized", [(BOTH, "end", 4), (BOTH, "", 0)]),
-    "epoch end, max_steps, twice": (
-        "sized",
-        [(STEPS, "end", 4), (STEPS, "end", 9), (STEPS, "", 0)],
-    ),
-    "epoch end, max_steps, validated": ("validated", [(STEPS, "end", 4), (STEPS, "", 0)]),
-    "validation, max_steps": ("validated", [(STEPS, "validated", 4), (STEPS, "", 0)]),
-    "validation": ("validated", [(EPOCHS, "validated", 4), (EPOCHS, "", 0)]),
-    "cut by max_steps": ("sized", [({"max_steps": 6}, "end", 6), ({"max_steps": 14}, "", 0)]),
-    "stream": ("stream", [(EPOCHS, "", 0)]),
-    "stream, mid-epoch": ("stream", [(EPOCHS, "done", 5), (EPOCHS, "", 0)]),
-    "stream, last batch": ("stream", [(EPOCHS, "done", 4), (EPOCHS, "", 0)]),
-    "stream, epoch end, max_steps": ("stream", [(STEPS, "end", 4), (STEPS, "", 0)]),
-    "epoch start": ("sized", [(EPOCHS, "epoch", 4), (EPOCHS, "", 0)]),
+    "straight": [(EPOCHS, "", 0)],
+    "mid-epoch": [(EPOCHS, "done", 5), (EPOCHS, "", 0)],
+    "before a batch": [(EPOCHS, "batch", 5), (EPOCHS, "", 0)],
+    "last batch": [(EPOCHS, "done", 4), (EPOCHS, "", 0)],
+    "last batch, twice": [(EPOCHS, "done", 4), (EPOCHS, "done", 8), (EPOCHS, "", 0)],
+    "last batch, max_steps": [(STEPS, "done", 4), (STEPS, "", 0)],
+    "epoch end": [(EPOCHS, "end", 4), (EPOCHS, "", 0)],
+    "epoch end, max_steps": [(STEPS, "end", 4), (STEPS, "", 0)],
+    "epoch end, both limits": [(BOTH, "end", 4), (BOTH, "", 0)],
+    "epoch end, max_steps, twice": [(STEPS, "end", 4), (STEPS, "end", 9), (STEPS, "", 0)],
+    "epoch end, max_steps, validated": [(STEPS, "end", 4), (STEPS, "", 0)],
+    "validation, max_steps": [(STEPS, "validated", 4), (STEPS, "", 0)],
+    "validation": [(EPOCHS, "validated", 4), (EPOCHS, "", 0)],
+    "cut by max_steps": [({"max_steps": 6}, "end", 6), ({"max_steps": 14}, "", 0)],
+    "stream": [(EPOCHS, "", 0)],
+    "stream, mid-epoch": [(EPOCHS, "done", 5), (EPOCHS, "", 0)],
+    "stream, last batch": [(EPOCHS, "done", 4), (EPOCHS, "", 0)],
+    "stream, epoch end, max_steps": [(STEPS, "end", 4), (STEPS, "", 0)],
+    "epoch start": [(EPOCHS, "epoch", 4), (EPOCHS, "", 0)],
 }
 
 
-def record(folder, data, fits):
+def record(folder, name, fits):
     checkpoint, recorded = None, []
+    data = Stream() if name.startswith("stream") else TensorDataset(torch.ones(BATCHES, 1))
+    validation = DataLoader(torch.ones(1, 1)) if "validat" in name else None
     for limits, where, step in fits:
         path = Path(folder, f"{len(recorded)}.ckpt")
         recorder = Recorder(path, where, step)
@@ -125,8 +116,7 @@ def record(folder, data, fits):
             num_sanity_val_steps=0,
             **limits,
         )
-        model = Validated() if data == "validated" else Model(sized=data == "sized")
-        trainer.fit(model, ckpt_path=checkpoint)
+        trainer.fit(Model(), DataLoader(data), validation, ckpt_path=checkpoint)
         checkpoint = path
         recorded.append(" ".join(recorder.events))
     return recorded
@@ -135,10 +125,8 @@ def record(folder, data, fits):
 def main():
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    runs = {}
-    for name, (data, fits) in RUNS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            runs[name] = record(folder, data, fits)
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {name: record(folder, name, fits) for name, fits in RUNS.items()}
     path = Path(__file__).with_name(f"lightning_{pl.__version__}.json")
     path.write_text(json.dumps(runs, indent=1) + "\n")
 
