@@ -109,7 +109,7 @@ class CosineAnnealing(Parameters):
 
     Raises:
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
-        ValueError: An argument is out of its range, not finite, or contradicts another one.
+        ValueError: An argument is out of range, not finite, or contradicts another one.
 
     Examples:
         >>> schedule = CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001)
@@ -238,7 +238,7 @@ def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: i
 
     Raises:
         TypeError: An argument is not a number.
-        ValueError: An argument is out of its range, or a number e is nan.
+        ValueError: An argument is out of range, or a number e is nan.
 
     Examples:
         >>> round(cosine_annealing(5, lr_initial=0.1, lr_min=0.001, t_max=10), 12)

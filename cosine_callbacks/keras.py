@@ -1,7 +1,5 @@
 """The schedule and the callback for Keras 3, on whichever backend it runs."""
 
-from __future__ import annotations
-
 import re
 from functools import lru_cache, partial
 from typing import Any
@@ -41,13 +39,12 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
     LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), e clamped to [0, t_max], as in
     `cosine_callbacks.CosineAnnealing`, in float32 (float64 if floatx is) with a relative error of
     at most 6e-7 at every step. e counts updates, `step // gradient_accumulation_steps`, or with
-    steps_per_epoch epochs, `step // steps_per_epoch`; step is the optimizer's own counter of
-    batches, so that a second curve needs a new optimizer. Works in `fit`, in custom loops, compiled
+    steps_per_epoch it counts epochs, `step // steps_per_epoch`; step is the optimizer's own count
+    of batches, so a second curve needs a new optimizer. Works in `fit`, in custom loops, compiled
     and distributed. Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
-    A saved model finds the class again after `import cosine_callbacks.keras`; without the import
-    Keras says `could not be deserialized properly` and `Could not locate class
-    'CosineAnnealingSchedule'`.
+    Call `import cosine_callbacks.keras` before you load a saved model; otherwise Keras says `could
+    not be deserialized properly` and `Could not locate class 'CosineAnnealingSchedule'`.
 
     Args:
         lr_initial: Peak rate, > 0, that float32 can hold.
@@ -58,7 +55,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
         steps_per_epoch: Batches per epoch as `fit` counts them, whatever the accumulation, int in
             [1, 2**31 - 1]: t_max and warmup then count epochs. None: they count updates.
         gradient_accumulation_steps: Batches per update, int in [1, 2**31 - 1]; must equal the
-            optimizer's, because Keras passes it the number of batches. Not used with
+            optimizer's, because Keras passes a schedule the number of batches. Not used with
             steps_per_epoch.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle
             in (0, 1), rounded to the nearest unit. At least one unit is left for the cosine.
@@ -73,7 +70,7 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     Raises:
         TypeError: An argument is not a number (bool, str, None where a number is needed, list).
-        ValueError: An argument is out of its range, not finite, or contradicts another one.
+        ValueError: An argument is out of range, not finite, or contradicts another one.
 
     Examples:
         >>> import keras
@@ -181,8 +178,8 @@ class CosineAnnealingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
     """Cosine annealing of the optimizer's rate in Keras 3 `fit`, per epoch or per update.
 
-    The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run;
-    `initial_epoch`, BackupAndRestore and a second fit follow the curve of their epoch, and the log
+    The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run.
+    It follows the number of the epoch, with `initial_epoch` and BackupAndRestore too, and the log
     of each epoch holds the `learning_rate` last used, whoever set it. Source: SGDR, Loshchilov &
     Hutter, arXiv:1608.03983.
 
@@ -194,8 +191,8 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
         lr_initial: The peak rate, > 0; None takes each optimizer's own rate.
         lr_min_ratio: The floor as a fraction of each optimizer's lr_initial, in [0, 1]; instead of
             lr_min.
-        interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
-            weights: with gradient accumulation over n batches, n batches.
+        interval: "epoch" or "step": the unit of t_max, warmup and hold. A step is an optimizer
+            update, which takes n batches with gradient accumulation over n batches.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
@@ -206,23 +203,23 @@ class CosineAnnealingCallback(FitCallback, keras.callbacks.Callback):
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
         optimizers: Name of the model's attribute that holds the optimizer to drive, or a list of
-            names, for a `train_step` that applies optimizers of its own; each has its own peak and
+            names, for a `train_step` that applies its own optimizers; each has its own peak and
             is logged as `learning_rate_<name>`. None is `model.optimizer`. On JAX the state of
-            `train_step` must hold their variables (`self.kept = self.d_optimizer.variables` in the
-            model, once it is built, lets Keras put them there).
+            `train_step` must hold their variables: set `self.kept = self.d_optimizer.variables` in
+            the built model, and Keras puts them there.
 
     Raises:
-        TypeError: An argument is not of its kind: a number (bool, str, None, list are none), or for
-            optimizers a name or a list of names.
-        ValueError: An argument is out of its range, not finite, or contradicts another one. From
-            `fit`, before anything is written: an attribute in optimizers that holds none, an
-            optimizer that holds a schedule or a decay or has rate 0, a floor above its rate, two of
-            these callbacks on one optimizer, or a run whose planned length is needed but unknown.
+        TypeError: An argument has the wrong type (bool and str are no numbers), or optimizers is
+            neither a name nor a list of names.
+        ValueError: An argument is out of range, not finite, or contradicts another one. From `fit`,
+            before anything is written: an attribute in optimizers that holds no optimizer, an
+            optimizer that has a schedule, a decay or rate 0, a floor above its rate, two of these
+            callbacks on one optimizer, or a run whose length is needed but unknown.
 
     Warns:
-        UserWarning: Once in a fit: another callback sets the rate, too (list this one last); the
-            optimizer took no update in the first epoch; the fraction of the warmup is rounded to 0;
-            a fit that goes on has another planned length than the one before (give t_max).
+        UserWarning: Once per fit: another callback sets the rate, too (list this one last); the
+            optimizer took no update in the first epoch; a warmup given as a fraction is rounded to
+            0; a fit that goes on has another length than the one before (pass t_max).
 
     Examples:
         >>> import keras

@@ -16,23 +16,23 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
     """Anneal the learning rate of a Trainer's optimizers along a cosine.
 
     LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), where e counts finished epochs
-    or optimizer updates. The rate depends on e alone, so a resumed run uses the rates that the
-    uninterrupted one would have used, and after t_max the rate stays at the floor. Each rate is
-    written before anything logs or uses it: the order of the callbacks does not matter.
+    or optimizer updates. The rate depends on e alone, so a resumed run uses the same rates as an
+    uninterrupted one, and after t_max the rate stays at the floor. Each rate is written before
+    anything logs or uses it, so the order of the callbacks does not matter.
 
-    An epoch is a whole pass over the training data: a batch that Lightning trains again after a
-    resume has the rate of the epoch that follows. The planned run is what is done plus what is left
-    under the Trainer's settings of now; where they have not changed, the saved length stands.
+    An epoch is a whole pass over the training data; a batch that Lightning trains again after a
+    resume has the rate of the next epoch. The planned run is what is done plus what is left under
+    the Trainer's present settings; if they have not changed, the saved length is used.
 
-    The base rates are those of the checkpoint when a run is resumed, as in torch's own schedulers,
-    with a warning where the model configures others; give `lr_initial` to change them. Groups added
-    during training, and groups whose owner sets their rate, go on from the rate they then have.
+    A resumed run keeps the peaks of its checkpoint, as torch's own schedulers do, and warns if the
+    model configures others; pass `lr_initial` to change them. Param groups added during training,
+    and groups whose rate another callback sets, go on from that rate.
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983.
 
     Args:
         t_max: Position at which the floor is reached, warmup included: an int in units of
             `interval`, a fraction of the planned run in (0, 1], or None for the whole of it. With
-            several cycles the length of the first, or with None the cycles fill the run.
+            several cycles the length of the first; with None the cycles fill the run.
         lr_min: The floor as a rate, >= 0 and at most each group's own rate.
         lr_initial: Peak rate of every group, > 0; None takes each group's own (0 stays 0).
         lr_min_ratio: The floor as a fraction of each group's peak, in [0, 1]; instead of lr_min.
@@ -48,18 +48,18 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
         optimizers: Index or indices in `trainer.optimizers` of those to drive; None drives all.
 
     Raises:
-        TypeError: An argument is of a wrong kind (bool, str, list where a number is needed).
-        ValueError: An argument is out of its range or contradicts another one. From `fit`, before
-            the first batch and with every rate left as it was: an optimizer that does not exist or
-            that something else drives too, a floor above a group's rate, a run whose planned
-            length is needed but unknown or shorter than its warmup (a smoke test passes), a
-            checkpoint state that is not ours or of a newer version.
+        TypeError: An argument has the wrong type (bool, str, list where a number is needed).
+        ValueError: An argument is out of range or contradicts another one. From `fit`, before the
+            first batch and with every rate left as it was: an optimizer that does not exist or has
+            another scheduler, a floor above a group's rate, a run whose length is needed but
+            unknown or too short for its warmup (`fast_dev_run` and `overfit_batches` pass), a state
+            in the checkpoint that is not ours or is of a newer version.
 
     Warns:
-        UserWarning: Once each in a fit: the checkpoint has other parameters or no counts, the model
-            configures another rate, reloaded data have another number of batches than was planned,
-            a fraction of warmup is rounded to nothing, or in manual optimization weights change
-            though the `step` of their optimizer is never called.
+        UserWarning: Each once per fit: the checkpoint has other parameters or no counts, the model
+            configures another rate, reloaded data have another number of batches than planned, a
+            warmup given as a fraction is rounded to 0, or in manual optimization weights change
+            although the `step` of their optimizer is never called.
 
     Examples:
         >>> from cosine_callbacks.pytorch_lightning import CosineAnnealingCallback

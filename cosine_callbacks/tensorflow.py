@@ -1,7 +1,5 @@
 """The callback for `tf.keras`: Keras 3, or legacy tf_keras where TF_USE_LEGACY_KERAS=1 is set."""
 
-from __future__ import annotations
-
 from cosine_callbacks._fit.callback import FitCallback
 from cosine_callbacks._fit.optimizers import is_legacy
 from cosine_callbacks._schedule.extras import required
@@ -17,8 +15,8 @@ __all__ = ["CosineAnnealingCallback"]
 class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
     """Cosine annealing of the optimizer's rate in `tf.keras` `fit`, per epoch or per update.
 
-    The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run;
-    `initial_epoch`, BackupAndRestore and a second fit follow the curve of their epoch, and the log
+    The curve is that of `cosine_callbacks.CosineAnnealing` over the epochs or updates of the run.
+    It follows the number of the epoch, with `initial_epoch` and BackupAndRestore too, and the log
     of each epoch holds the `learning_rate` last used, whoever set it. Source: SGDR, Loshchilov &
     Hutter, arXiv:1608.03983.
 
@@ -30,8 +28,8 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         lr_initial: The peak rate, > 0; None takes each optimizer's own rate.
         lr_min_ratio: The floor as a fraction of each optimizer's lr_initial, in [0, 1]; instead of
             lr_min.
-        interval: "epoch" or "step": the unit of t_max and warmup. A step is an update of the
-            weights: with gradient accumulation over n batches, n batches.
+        interval: "epoch" or "step": the unit of t_max, warmup and hold. A step is an optimizer
+            update, which takes n batches with gradient accumulation over n batches.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0). At least one unit is left for the
             cosine.
@@ -42,23 +40,23 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         t_mult: Each cycle is this many times as long as the one before, int >= 1.
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
         optimizers: Name of the model's attribute that holds the optimizer to drive, or a list of
-            names, for a `train_step` that applies optimizers of its own; each has its own peak and
+            names, for a `train_step` that applies its own optimizers; each has its own peak and
             is logged as `learning_rate_<name>`. None is `model.optimizer`. On JAX the state of
-            `train_step` must hold their variables (`self.kept = self.d_optimizer.variables` in the
-            model, once it is built, lets Keras put them there).
+            `train_step` must hold their variables: set `self.kept = self.d_optimizer.variables` in
+            the built model, and Keras puts them there.
 
     Raises:
-        TypeError: An argument is not of its kind: a number (bool, str, None, list are none), or for
-            optimizers a name or a list of names.
-        ValueError: An argument is out of its range, not finite, or contradicts another one. From
-            `fit`, before anything is written: an attribute in optimizers that holds none, an
-            optimizer that holds a schedule or a decay or has rate 0, a floor above its rate, two of
-            these callbacks on one optimizer, or a run whose planned length is needed but unknown.
+        TypeError: An argument has the wrong type (bool and str are no numbers), or optimizers is
+            neither a name nor a list of names.
+        ValueError: An argument is out of range, not finite, or contradicts another one. From `fit`,
+            before anything is written: an attribute in optimizers that holds no optimizer, an
+            optimizer that has a schedule, a decay or rate 0, a floor above its rate, two of these
+            callbacks on one optimizer, or a run whose length is needed but unknown.
 
     Warns:
-        UserWarning: Once in a fit: another callback sets the rate, too (list this one last); the
-            optimizer took no update in the first epoch; the fraction of the warmup is rounded to 0;
-            a fit that goes on has another planned length than the one before (give t_max).
+        UserWarning: Once per fit: another callback sets the rate, too (list this one last); the
+            optimizer took no update in the first epoch; a warmup given as a fraction is rounded to
+            0; a fit that goes on has another length than the one before (pass t_max).
 
     Examples:
         >>> import tensorflow as tf

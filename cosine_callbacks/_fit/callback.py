@@ -1,11 +1,10 @@
 """The hooks of the fit callback; a public class combines them with Keras' or tf_keras' Callback."""
+
 # ruff: noqa: ARG002 - Keras passes more to the hooks than they need
-
-from __future__ import annotations
-
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from cosine_callbacks._fit.optimizers import (
     Snapshot,
@@ -30,9 +29,6 @@ from cosine_callbacks._fit.run import (
 from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
 from cosine_callbacks._schedule.parameters import Parameters, as_dict, call_text, select
 from cosine_callbacks._schedule.validation import Interval, as_interval, as_names
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class FitCallback:

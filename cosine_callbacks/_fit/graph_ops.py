@@ -1,7 +1,5 @@
 """The operations of the formula on the tensors of Keras' backends; the caller passes Keras in."""
 
-from __future__ import annotations
-
 import math
 from functools import lru_cache
 from typing import Any

@@ -1,15 +1,11 @@
 """What a fit callback must know of optimizers: their rates, and what it wrote into them."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from cosine_callbacks._schedule.validation import short_repr
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass

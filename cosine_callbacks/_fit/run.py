@@ -1,16 +1,15 @@
 """One fit: the curve of each optimizer, what was written and counted, and what others did."""
 
-from __future__ import annotations
-
 import math
 import sys
 import threading
 import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple
 
 from cosine_callbacks._fit.optimizers import (
     RECORDS,
+    Snapshot,
     accumulation_of,
     batches_of,
     has_rate,
@@ -24,17 +23,10 @@ from cosine_callbacks._fit.optimizers import (
     value_of,
     with_wrapped,
 )
-from cosine_callbacks._schedule.parameters import floor_under
+from cosine_callbacks._schedule.cycles import Cycles
+from cosine_callbacks._schedule.parameters import Parameters, floor_under
 from cosine_callbacks._schedule.validation import FLOAT32_POSITIVE, as_float
 from cosine_callbacks.formula import rate_at
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from cosine_callbacks._fit.optimizers import Snapshot
-    from cosine_callbacks._schedule.cycles import Cycles
-    from cosine_callbacks._schedule.parameters import Parameters
-
 
 # Module-level: an instance holding a lock cannot be deep-copied, as tuners do.
 LOCK = threading.Lock()

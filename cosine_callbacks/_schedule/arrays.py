@@ -4,18 +4,13 @@ No operation may depend on a value: every case is computed for every position, a
 Numbers have a path of their own in `formula.py`, held to the same bits by tests.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from cosine_callbacks._schedule.cycles import Cycles
 from cosine_callbacks._schedule.validation import MAX_POSITION, as_position
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cosine_callbacks._schedule.cycles import Cycles
 
 HALF_PI = math.pi / 2
 # A block of this many values stays in the processor's cache, which halves the time of long arrays.

@@ -1,7 +1,5 @@
 """Refuse an unknown argument in the name of the public class, with the parameter that is meant."""
 
-from __future__ import annotations
-
 from functools import wraps
 from typing import Any, TypeVar
 

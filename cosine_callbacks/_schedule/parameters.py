@@ -1,11 +1,10 @@
 """The parameters of the schedule: one table of what is known of each, and the rules across them."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from inspect import signature
-from typing import TYPE_CHECKING, Any, NamedTuple, Required, TypedDict
+from typing import Any, NamedTuple, Required, TypedDict
 
 from cosine_callbacks._schedule.cycles import MAX_FILLED, lay_out
 from cosine_callbacks._schedule.validation import (
@@ -18,9 +17,6 @@ from cosine_callbacks._schedule.validation import (
     as_int,
     as_int_or_fraction,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 class Parameter(NamedTuple):

@@ -1,17 +1,12 @@
 """Checks of arguments: each returns a plain value, or refuses it in one sentence."""
 
-from __future__ import annotations
-
 import reprlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, get_args
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 Interval = Literal["epoch", "step"]
 INTERVALS = get_args(Interval)
