@@ -6,7 +6,7 @@ import tf_keras
 
 import cosine_callbacks.keras
 import cosine_callbacks.tensorflow
-from tests.integration.tensorflow.parts import DATA, LEGACY
+from tests.integration.fit.parts import DATA, LEGACY
 
 OURS, OTHER = (tf_keras, keras) if LEGACY else (keras, tf_keras)
 

@@ -1,6 +1,6 @@
 """Training in `fit` of Keras 3 or tf_keras, where each update moves a different weight."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -9,19 +9,31 @@ from cosine_callbacks import CosineAnnealing
 from .plan import plan
 
 
-def train(keras, optimizer, planned, *callbacks):
-    """Train one weight per update, with gradient 1 in that update and 0 in all others.
+def compiled(keras, updates, optimizer):
+    """Return a model with one weight per update."""
+    weights = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = keras.Sequential([keras.Input((updates,)), weights])
+    model.compile(optimizer, loss=lambda _, prediction: prediction[:, 0])
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+@cache
+def with_plain_sgd(keras, updates):
+    """Return a model that all callbacks train in turn: a framework compiles it only once."""
+    return compiled(keras, updates, keras.optimizers.SGD(1.0))
+
+
+def train(model, planned, *callbacks):
+    """Train each weight with gradient 1 in its own update, and 0 in all others.
 
     Returns:
         The rate that each update used, which is how far it moved its weight from 0.
     """
     updates, batches, first = planned
-    weights = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    model = keras.Sequential([keras.Input((updates,)), weights])
-    model.compile(optimizer, loss=lambda _, prediction: prediction[:, 0])
+    model.set_weights([np.zeros((updates, 1))])
     # Pretend to have trained up to here, which would take a billion updates.
-    optimizer.build(model.trainable_variables)
-    optimizer.iterations.assign(first * batches)
+    model.optimizer.iterations.assign(first * batches)
     rows = np.eye(updates, dtype="float32")
     model.fit(
         ((row[None], row[None, :1]) for row in rows),
@@ -31,7 +43,7 @@ def train(keras, optimizer, planned, *callbacks):
         callbacks=[*callbacks],
         verbose=0,
     )
-    return (-weights.get_weights()[0][:, 0].astype("float64")).tolist()
+    return (-model.get_weights()[0][:, 0].astype("float64")).tolist()
 
 
 def with_callback(keras, adapter, interval, given):
@@ -39,7 +51,8 @@ def with_callback(keras, adapter, interval, given):
     schedule = CosineAnnealing.from_dict(given["parameters"])
     parameters = {**schedule.to_dict(), **given["as_callback"]}
     callback = adapter.CosineAnnealingCallback(**parameters, interval=interval)
-    return train(keras, keras.optimizers.SGD(1.0), plan(interval, given), callback)
+    planned = plan(interval, given)
+    return train(with_plain_sgd(keras, planned.updates), planned, callback)
 
 
 def drivers(keras, adapter, name):

@@ -5,14 +5,15 @@ import keras
 from cosine_callbacks import CosineAnnealing
 from cosine_callbacks import keras as adapter
 
-from .fit import drivers, train
+from .fit import compiled, drivers, train
 from .plan import plan
 
 
 def scheduled(interval, given, **unit):
     schedule = CosineAnnealing.from_dict(given["parameters"])
     rate = adapter.CosineAnnealingSchedule(**schedule.to_dict(), **unit)
-    return train(keras, keras.optimizers.SGD(rate), plan(interval, given))
+    planned = plan(interval, given)
+    return train(compiled(keras, planned.updates, keras.optimizers.SGD(rate)), planned)
 
 
 def per_epoch(given):

@@ -1,0 +1,95 @@
+"""Backups after an interruption, and distribution over devices and workers."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.curve import cosine
+from tests.programs import run_program
+
+from .parts import (
+    BACKEND,
+    LEGACY,
+    CosineAnnealingCallback,
+    close,
+    compiled,
+    either_interval,
+    fit,
+    keras,
+    rate_of,
+    weight_of,
+)
+
+DISTRIBUTED = Path(__file__).with_name("distributed.py")
+
+
+class Recorder(keras.callbacks.Callback):
+    """Record the rate that each batch is about to use, and interrupt the first run at one."""
+
+    def __init__(self):
+        super().__init__()
+        self.used, self.interrupts = [], True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.used.append((self.epoch, batch, rate_of(self.model.optimizer)))
+        if self.interrupts and (self.epoch, batch) == (2, 5):
+            self.interrupts = False
+            raise KeyboardInterrupt
+
+
+@either_interval
+@pytest.mark.parametrize("order", [1, -1], ids=["ours first", "backup first"])
+def test_interrupted_and_restored(sgd, tmp_path, interval, order):
+    def run(recorder):
+        ours = CosineAnnealingCallback(interval=interval)
+        backup = keras.callbacks.BackupAndRestore(tmp_path / "backup")
+        model = compiled(sgd(0.1))
+        fit(model, *[ours, backup][::order], recorder, epochs=4)
+        return weight_of(model)
+
+    # New objects for the second run, as in a new process; tests/torture kills real ones.
+    recorder = Recorder()
+    with pytest.raises(KeyboardInterrupt):
+        run(recorder)
+    weight = run(recorder)
+    batches = [divmod(i, 10) for i in [*range(26), *range(20, 40)]]
+    assert [(epoch, batch) for epoch, batch, _ in recorder.used] == batches
+    curve = [cosine(e, 40) if interval == "step" else cosine(e // 10, 4) for e in range(40)]
+    assert [rate for *_, rate in recorder.used] == close(curve[:26] + curve[20:])
+    assert weight == close(-sum(curve))
+
+
+def assert_ten_updates(results):
+    """Check the rates and the weight of each fit, all over the same curve."""
+    right = [cosine(e, 10) for e in range(10)]
+    for used, weight in results:
+        assert used[:10] == close(right)
+        assert weight == close(-0.55)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras distributes over JAX and TensorFlow only")
+def test_several_devices():
+    results = run_program(DISTRIBUTED)
+    assert len(results) == (2 if LEGACY else 3)
+    assert_ten_updates(results)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LEGACY, reason="Keras 3's own fit fails under MultiWorkerMirroredStrategy")
+def test_two_workers():
+    with (
+        socket.create_server(("localhost", 0)) as one,
+        socket.create_server(("localhost", 0)) as two,
+    ):
+        addresses = [f"localhost:{free.getsockname()[1]}" for free in (one, two)]
+    with ThreadPoolExecutor() as pool:
+        workers = [pool.submit(run_program, DISTRIBUTED, i, *addresses) for i in (0, 1)]
+    first, second = (worker.result() for worker in workers)
+    assert first == second
+    assert len(first) == 2
+    assert_ten_updates(first)
