@@ -12,18 +12,19 @@ SIZES = {
     "COSINE_CALLBACKS_EXAMPLES": "10000",
     "COSINE_CALLBACKS_RUNS": "300",
 }
-KERAS = ["tests/torture/test_keras.py", "tests/integration/keras/test_fuzz.py"]
-TENSORFLOW = ["tests/torture/test_tensorflow.py", "tests/integration/tensorflow/test_fuzz.py"]
+FIT = ["tests/torture/test_fit.py", "tests/integration/fit/test_refused.py"]
+KERAS = [*FIT, "tests/integration/keras/test_schedule.py", "tests/integration/keras/test_saved.py"]
+TENSORFLOW = {"COSINE_CALLBACKS_DRIVERS": "tensorflow"}
 RUNS = [
     ({}, ["tests/unit/test_fuzz.py"]),
     ({}, ["tests/torture/test_lightning.py", "tests/integration/lightning/test_fuzz.py"]),
     ({}, ["tests/torture/test_runs.py"]),
     ({}, ["tests/torture/test_soak_lightning.py"]),
     ({"KERAS_BACKEND": "torch"}, KERAS),
-    ({"KERAS_BACKEND": "jax"}, [*KERAS, "tests/torture/test_soak_keras.py"]),
+    ({"KERAS_BACKEND": "jax"}, [*KERAS, "tests/torture/test_soak_fit.py"]),
     ({"KERAS_BACKEND": "tensorflow"}, KERAS),
-    ({}, TENSORFLOW),
-    ({"TF_USE_LEGACY_KERAS": "1"}, TENSORFLOW),
+    (TENSORFLOW, FIT),
+    ({**TENSORFLOW, "TF_USE_LEGACY_KERAS": "1"}, FIT),
 ]
 
 

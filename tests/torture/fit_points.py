@@ -1,25 +1,27 @@
 """A program that kills `fit`, of Keras 3 on the backend that is set, or of tf.keras."""
 
-import importlib
 import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "integration" / "fit"))
 
 import numpy as np
+from parts import BACKEND, LEGACY, CosineAnnealingCallback, keras, rate_of, targets
 from points import BETWEEN, COMPLETED, END, HALF, REFUSED, run_matrix
 
-ADAPTER, POINTS = sys.argv[2], int(sys.argv[3])
-adapter = importlib.import_module(f"cosine_callbacks.{ADAPTER}")
-keras = adapter.keras if ADAPTER == "keras" else adapter.tf.keras
 # What h5py and, for tf_keras, TensorFlow raise for half a file.
 DAMAGED = (OSError, KeyError)
-if ADAPTER == "tensorflow":
-    DAMAGED += (IndexError, adapter.tf.errors.OpError)
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
+    DAMAGED += (IndexError, tf.errors.OpError)
 EPOCHS, BATCHES = 4, 4
 CASES = {
     "step": {"interval": "step", "t_max": 16, "lr_min": 0.001},
     "restarts": {"interval": "step", "t_max": 4, "warmup": 1, "cycles": None, "peak_decay": 0.5},
     "epoch": {"interval": "epoch", "cycles": 2, "lr_min_ratio": 0.1},
 }
-if ADAPTER == "keras":
+if not LEGACY:
     CASES["schedule"] = {"lr_initial": 0.1, "t_max": 16, "lr_min": 0.001, "warmup": 2}
 
 
@@ -38,9 +40,7 @@ class Events(keras.callbacks.Callback):
         self.disk.event("on_epoch_begin")
 
     def on_train_batch_begin(self, batch, logs=None):
-        rate = self.model.optimizer.learning_rate
-        rate = rate.numpy() if hasattr(rate, "numpy") else rate
-        self.disk.used([self.epoch, batch], float(rate))
+        self.disk.used([self.epoch, batch], rate_of(self.model.optimizer))
         self.disk.event("on_train_batch_begin")
 
     def on_train_batch_end(self, batch, logs=None):
@@ -71,16 +71,6 @@ class Backup(keras.callbacks.BackupAndRestore):
         self.disk.event("backup")
 
 
-class Weight(keras.layers.Layer):
-    """Return the weight, whatever the input."""
-
-    def build(self, input_shape):
-        self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
-
-    def call(self, inputs):
-        return inputs * 0 + self.weight
-
-
 class Model(keras.Sequential):
     """Report the point between the two files of a backup: the weights and the epoch."""
 
@@ -93,30 +83,35 @@ def train(disk, case, forget):
     if forget:
         for file in sorted((disk.folder / "backup").rglob("*"), reverse=True):
             file.rmdir() if file.is_dir() else file.unlink()
-    annealing, rate = [], 0.1
+    backup = Backup(disk)
     if "lr_initial" in case:
-        rate = adapter.CosineAnnealingSchedule(**case)
+        from cosine_callbacks.keras import CosineAnnealingSchedule
+
+        rate, callbacks = CosineAnnealingSchedule(**case), [backup]
     else:
-        annealing = [adapter.CosineAnnealingCallback(**case)]
-    model = Model([keras.Input((1,)), Weight()])
+        rate, callbacks = 0.1, [CosineAnnealingCallback(**case), backup]
+    if case.get("interval") == "epoch":
+        callbacks.reverse()
+    weight = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+    model = Model([keras.Input((1,)), weight])
     # Not for a schedule: killed there, the optimizer's count is an epoch ahead (a known limit).
-    model.between = lambda: annealing and disk.event(BETWEEN)
-    model.compile(keras.optimizers.SGD(rate), loss=lambda _, prediction: prediction[:, 0])
+    model.between = lambda: rate == 0.1 and disk.event(BETWEEN)
+    model.compile(keras.optimizers.SGD(rate), loss="mae")
     ones = np.ones((BATCHES, 1), "float32")
     try:
         model.fit(
             ones,
-            ones,
+            targets(ones),
             batch_size=1,
             epochs=EPOCHS,
             validation_data=(ones[:1], ones[:1]),
-            callbacks=[*annealing, Backup(disk), Events(disk)],
+            callbacks=[*callbacks, Events(disk)],
             verbose=0,
         )
     except DAMAGED:
         return REFUSED
-    disk.used(END, float(model.get_weights()[0]))
+    disk.used(END, model.get_weights()[0].item())
     return COMPLETED
 
 
-run_matrix(train, CASES, POINTS)
+run_matrix(train, CASES, int(sys.argv[2]))

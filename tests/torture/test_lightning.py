@@ -1,18 +1,14 @@
 """Lightning, killed at seeded points or with a damaged file: the right rates, or an error."""
 
-import math
-import os
 import pickle
 
 import pytest
 import torch
 
-from tests.fuzz import assert_refused
-from tests.integration.lightning.parts import CosineAnnealingCallback, Model, fit, pl
+from tests.curve import cosines
+from tests.integration.lightning.parts import Model, fit, per_update, pl
 
 from .run import POINTS, run_program
-
-FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
 
 
 @pytest.mark.skipif(
@@ -20,7 +16,7 @@ FRAMEWORK = os.environ.get("COSINE_CALLBACKS_FRAMEWORK", "lightning")
     reason="Lightning 2.2 trains a batch of the epoch that it resumes once more: see test_resume",
 )
 def test_killed_and_resumed(tmp_path):
-    result = run_program(tmp_path, "lightning_points.py", FRAMEWORK, str(POINTS))
+    result = run_program(tmp_path, "lightning_points.py", POINTS)
     runs = result["runs"]
     assert result["killed"] >= len(runs) * POINTS
     # The uninterrupted runs: halfway from 0.1 to 0.001, and two cycles of two epochs.
@@ -32,8 +28,7 @@ def test_killed_and_resumed(tmp_path):
 def saved(tmp_path_factory):
     """A checkpoint from the middle of a run."""
     file = tmp_path_factory.mktemp("saved") / "run.ckpt"
-    made = fit(Model(), CosineAnnealingCallback(t_max=20, interval="step"), max_steps=7)
-    made.save_checkpoint(file)
+    fit(Model(), per_update(t_max=20), max_steps=7).save_checkpoint(file)
     return file
 
 
@@ -41,8 +36,7 @@ def resume(file):
     """Resume from the file, which must not change; return the rates used and the exception."""
     before, model, raised = file.read_bytes(), Model(), None
     try:
-        callback = CosineAnnealingCallback(t_max=20, interval="step")
-        fit(model, callback, max_steps=20, max_epochs=3, ckpt_path=file)
+        fit(model, per_update(t_max=20), max_steps=20, max_epochs=3, ckpt_path=file)
     except Exception as error:  # noqa: BLE001 - which one it may be, the tests say
         raised = error
     assert file.read_bytes() == before
@@ -52,8 +46,7 @@ def resume(file):
 def test_an_intact_checkpoint(saved):
     rates, raised = resume(saved)
     assert raised is None
-    right = [0.05 * (1 + math.cos(math.pi * e / 20)) for e in range(7, 20)]
-    assert rates == pytest.approx(right, rel=1e-12)
+    assert rates == cosines(range(7, 20), 20)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.3, 0.7, 0.99, 0.9999])
@@ -65,34 +58,9 @@ def test_a_truncated_checkpoint(saved, tmp_path, fraction):
     assert isinstance(raised, RuntimeError | EOFError | pickle.UnpicklingError | ValueError)
 
 
-KEY = "CosineAnnealingCallback{'optimizers': None}"
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        {"T_0": 3},
-        [1],
-        "state",
-        {"interval": "step"},
-        {"interval": "step", "epochs": torch.tensor(3)},
-    ],
-    ids=str,
-)
-def test_a_state_of_something_else(saved, tmp_path, state):
-    checkpoint = torch.load(saved, weights_only=True)
-    checkpoint["callbacks"][KEY] = state
-    file = tmp_path / "run.ckpt"
-    torch.save(checkpoint, file)
-    rates, raised = resume(file)
-    assert rates == []
-    assert isinstance(raised, ValueError)
-    assert_refused(raised, ["the checkpoint's state for CosineAnnealingCallback"])
-
-
 def test_a_checkpoint_without_our_state(saved, tmp_path):
     checkpoint = torch.load(saved, weights_only=True)
-    del checkpoint["callbacks"][KEY]
+    del checkpoint["callbacks"]["CosineAnnealingCallback{'optimizers': None}"]
     file = tmp_path / "run.ckpt"
     torch.save(checkpoint, file)
     # Lightning saves the position and torch the base: nothing is lost.
