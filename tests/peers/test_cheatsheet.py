@@ -61,7 +61,9 @@ def optimizer(*rates):
 
 
 def made(expression):
-    """Evaluate an expression of the page."""
+    """Evaluate an expression of the page; what begins with an argument is of `CosineAnnealing`."""
+    if expression.startswith("lr_initial="):
+        expression = f"CosineAnnealing({expression})"
     used = {"optimizer": optimizer(0.1), "groups": optimizer(0.1, 0.0001)}
     return eval(expression, {**names(), **used})  # noqa: S307 - the page is our own
 

@@ -1,5 +1,6 @@
 """Run the recipes of docs/cheatsheet.md, and compare the rate that each update uses."""
 
+import io
 import os
 import subprocess
 import sys
@@ -93,17 +94,55 @@ def test_in_torch(name, schedule, right, used):
     assert rates(used) == close(right)
 
 
-@pytest.mark.parametrize("name", ["LambdaLR", "one peak", "peaks"])
-def test_a_loop_resumed(name, used):
-    """Run the last six updates with the state saved after the first six."""
+def resumed(name, updates, done):
+    """Stop a recipe's loop, and run the rest of it with the saved state in new objects."""
     begin, loop = RECIPES[name].split("\nfor ")
-    loop = f"for {loop}"
-    stopped = run(f"{begin}\n{changed(loop, 'range(12)', 'range(6)')}")
-    resumed = run(begin)
-    for each in {"optimizer", "scheduler"} & set(resumed):
-        resumed[each].load_state_dict(stopped[each].state_dict())
-    run(changed(loop, "range(12)", "range(6, 12)"), resumed)
-    assert rates(used) == close(FALLEN)
+    whole = f"range({updates})"
+    first = changed(f"for {loop}", whole, f"range({done})")
+    rest = changed(f"for {loop}", whole, f"range({done}, {updates})")
+    stopped, again = run(f"{begin}\n{first}"), run(begin)
+    for each in {"optimizer", "scheduler"} & again.keys():
+        if hasattr(again[each], "load_state_dict"):
+            again[each].load_state_dict(stopped[each].state_dict())
+    if "state" in again:  # of optax
+        again["state"] = jax.tree.map(np.asarray, stopped["state"])
+    return run(rest, again)
+
+
+@pytest.mark.parametrize(
+    ("name", "updates", "done"),
+    [
+        *((name, 12, 6) for name in ("LambdaLR", "one peak", "peaks")),
+        *(("equal cosines", 15, done) for done in (2, 3, 6, 8)),
+    ],
+)
+def test_a_loop_resumed(name, updates, done, used):
+    run(RECIPES[name])
+    whole = rates(used)
+    used.clear()
+    resumed(name, updates, done)
+    assert rates(used) == whole
+    assert len(whole) == updates
+
+
+def test_the_saved_parameters_of_a_schedule_replace_those_of_the_new_object():
+    def scheduler_of(**parameters):
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.5)
+        curve = CosineAnnealing(lr_initial=1.0, **parameters)
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, curve)
+
+    scheduler, file = scheduler_of(t_max=4), io.BytesIO()
+    torch.save(scheduler.state_dict(), file)
+    file.seek(0)
+    loaded = scheduler_of(t_max=100, lr_min=0.5)
+    loaded.load_state_dict(torch.load(file, weights_only=True))
+    used = []
+    for _ in range(5):
+        used.append(loaded.get_last_lr()[0])
+        loaded.optimizer.step()
+        loaded.step()
+    # Of the optimizer's rate 0.5: (2 + sqrt(2)) / 8 is its half-way value on the way down.
+    assert used == close([0.5, (2 + 2**0.5) / 8, 0.25, (2 - 2**0.5) / 8, 0.0])
 
 
 @pytest.mark.parametrize(
@@ -191,44 +230,25 @@ def test_equal_cosines_after_a_warmup(used):
     assert ours[8] == 0.1
 
 
-@pytest.mark.parametrize("done", [2, 3, 6, 8])
-def test_equal_cosines_resumed(done, used):
-    run(RECIPES["equal cosines"])
-    whole = rates(used)
-    used.clear()
-    begin, loop = RECIPES["equal cosines"].split("\nfor ")
-    loop = f"for {loop}"
-    stopped = run(f"{begin}\n{changed(loop, 'range(15)', f'range({done})')}")
-    resumed = run(begin)
-    for each in ("optimizer", "scheduler"):
-        resumed[each].load_state_dict(stopped[each].state_dict())
-    run(changed(loop, "range(15)", f"range({done}, 15)"), resumed)
-    assert rates(used) == whole
-
-
-def decays(used):
-    """Return the weight decay of the two groups at each update."""
-    return [[group["weight_decay"] for group in groups] for groups in used]
+def assert_rates_and_decays(used):
+    """Check the rates, and the weight decay of the two groups, at each update."""
+    assert rates(used) == close(FALLEN)
+    assert [groups[0]["weight_decay"] for groups in used] == close(FALLEN / 0.1 * 0.05)
+    assert {groups[1]["weight_decay"] for groups in used} == {0.0}
 
 
 @pytest.mark.parametrize("batches", [1, 2], ids=["each batch", "accumulated"])
 def test_weight_decay(batches, used):
     more = f"max_steps=12, accumulate_grad_batches={batches}"
     run(changed(RECIPES["weight decay"], "max_steps=12", more))
-    assert rates(used) == close(FALLEN)
-    decayed, free = zip(*decays(used), strict=True)
-    assert decayed == close(FALLEN / 0.1 * 0.05)
-    assert set(free) == {0.0}
+    assert_rates_and_decays(used)
 
 
 def test_weight_decay_resumed(used):
     stopped = run(changed(RECIPES["weight decay"], "max_steps=12", "max_steps=6"))
     stopped["trainer"].save_checkpoint("at_6.ckpt")
     run(changed(RECIPES["weight decay"], "fit(Model())", "fit(Model(), ckpt_path='at_6.ckpt')"))
-    assert rates(used) == close(FALLEN)
-    decayed, free = zip(*decays(used), strict=True)
-    assert decayed == close(FALLEN / 0.1 * 0.05)
-    assert set(free) == {0.0}
+    assert_rates_and_decays(used)
 
 
 @pytest.mark.parametrize(
@@ -241,12 +261,8 @@ def test_optax_compiled(schedule, right):
 
 
 def test_optax_resumed():
-    begin, loop = RECIPES["optax"].split("\nfor ")
-    loop = f"for {loop}"
-    stopped = run(f"{begin}\n{changed(loop, 'range(updates)', 'range(6)')}")
-    resumed = run(begin) | {"state": jax.tree.map(np.asarray, stopped["state"])}
-    run(changed(loop, "range(updates)", "range(6, updates)"), resumed)
-    assert resumed["weight"].item() == pytest.approx(-FALLEN[6:].sum(), rel=1e-6)
+    weight = resumed("optax", "updates", 6)["weight"]
+    assert weight.item() == pytest.approx(-FALLEN[6:].sum(), rel=1e-6)
 
 
 def test_a_schedule_in_optax_is_for_loops_that_are_not_compiled():

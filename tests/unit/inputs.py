@@ -1,12 +1,32 @@
-"""Hypothesis strategies for schedules and positions."""
+"""Schedules and positions: made by hand, and drawn by Hypothesis."""
 
 import math
 import sys
 from itertools import accumulate
+from random import Random
 
 from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing
+
+# A valid value of each parameter.
+VALID = {
+    "lr_initial": 0.1,
+    "t_max": 10,
+    "lr_min": 0.01,
+    "lr_min_ratio": 0.1,
+    "warmup": 2,
+    "hold": 3,
+    "warmup_start_ratio": 0.5,
+    "cycles": 2,
+    "t_mult": 2,
+    "peak_decay": 0.5,
+}
+
+
+def annealing(**given):
+    """Return a schedule from 0.1 in 10 units, where nothing else is given."""
+    return CosineAnnealing(**{"lr_initial": 0.1, "t_max": 10} | given)
 
 
 def boundaries(schedule, count=5):
@@ -42,21 +62,21 @@ def schedules(draw, t_max=lengths, cycles=counts):
     # For a huge t_max, 1 - 1 / t_max rounds to 1.
     most = min(1 - 1 / t_max, math.nextafter(1, 0))
     warmup = draw(st.just(0) | st.integers(0, t_max - 1) | st.floats(0, most))
-    if round(warmup * t_max if isinstance(warmup, float) else warmup) < t_max:
+    units = round(warmup * t_max) if isinstance(warmup, float) else warmup
+    if units < t_max:
         given["warmup"] = warmup
         if warmup:
             given["warmup_start_ratio"] = draw(st.none() | fractions)
-        units = round(warmup * t_max) if isinstance(warmup, float) else warmup
         given["hold"] = draw(st.just(0) | st.integers(0, t_max - 1 - units))
     if draw(st.booleans()):
         given["peak_decay"] = draw(st.floats(0.01, 1))
     return CosineAnnealing(lr_initial=peak, t_max=t_max, **given)
 
 
-@st.composite
-def schedules_and_positions(draw, **given):
-    """Draw a schedule and a whole position, often next to a boundary."""
-    schedule = draw(schedules(**given))
-    ends = boundaries(schedule)
-    beside = st.builds(int.__add__, st.sampled_from([0, *ends]), st.integers(-2, 2))
-    return schedule, draw(beside | st.integers(-10, ends[-1] + 10))
+def positions(schedule, seed):
+    """Return positions next to boundaries, in the tails and anywhere, and fractions of units."""
+    random, ends = Random(seed), boundaries(schedule)
+    beside = [e + k for e in (0, *ends) for k in (-2, -1, 0, 1, 2)]
+    tails = [e - random.randint(0, 1000) for e in ends]
+    anywhere = [random.randint(-10, ends[-1] + 10) for _ in ends]
+    return [e + random.choice([0, 0, 0.25, 0.5]) for e in (*beside, *tails, *anywhere)]

@@ -19,7 +19,6 @@ class Watch:
 
 sys.meta_path.insert(0, Watch())
 import cosine_callbacks
-assert "numpy" not in sys.modules
 assert sorted(cosine_callbacks.__all__) == ["CosineAnnealing", "cosine_annealing"]
 
 schedule = cosine_callbacks.CosineAnnealing(
@@ -36,15 +35,15 @@ assert "numpy" not in sys.modules
 """
 
 
+def run(program):
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
 def test_numbers_need_nothing_but_the_standard_library():
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PACKAGE_ALONE],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines() == [
+    done = run(PACKAGE_ALONE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
         (
             "CosineAnnealing(lr_initial=0.1, t_max=10, lr_min=0.001, warmup=2, cycles=2, t_mult=2) "
             "0.1 0.01 2"
@@ -67,31 +66,15 @@ def test_a_missing_framework_is_named_with_its_extra(framework):
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
-@pytest.mark.parametrize(
-    "inside", ["another_missing_module", "json.no_such_part", "no_such_framework_2"]
-)
 @pytest.mark.parametrize("framework", ["no_such_framework", "json"])
-def test_an_error_inside_a_framework_passes_through_unchanged(framework, inside):
-    with (
-        pytest.raises(ModuleNotFoundError, match=rf"^No module named '{inside}'") as caught,
-        required(framework, "extra"),
+def test_every_other_error_passes_through(framework):
+    for error in (
+        *(ModuleNotFoundError(name=name) for name in ("another", "json.part", f"{framework}_2")),
+        *(kind("something else") for kind in (ImportError, ValueError, ModuleNotFoundError)),
     ):
-        import_module(inside)
-    assert caught.value.name == inside
-
-
-@pytest.mark.parametrize("error", [ImportError, ValueError, ModuleNotFoundError])
-def test_other_errors_pass_through(error):
-    raised = error("something else")
-    with pytest.raises(error) as caught, required("json", "extra"):
-        raise raised
-    assert caught.value is raised
-
-
-def test_nothing_happens_where_nothing_is_missing():
-    with required("json", "extra"):
-        import json
-    assert json
+        with pytest.raises(type(error)) as caught, required(framework, "extra"):
+            raise error
+        assert caught.value is error
 
 
 WITHOUT = """
@@ -108,18 +91,16 @@ import cosine_callbacks.{1}
 
 
 @pytest.mark.parametrize(
-    ("adapter", "framework", "extra"),
+    ("adapter", "framework"),
     [
-        ("lightning", "lightning.pytorch", "lightning"),
-        ("pytorch_lightning", "pytorch_lightning", "pytorch-lightning"),
-        ("keras", "keras", "keras"),
-        ("tensorflow", "tensorflow", "tensorflow"),
+        ("lightning", "lightning.pytorch"),
+        ("pytorch_lightning", "pytorch_lightning"),
+        ("keras", "keras"),
+        ("tensorflow", "tensorflow"),
     ],
 )
-def test_an_adapter_without_its_framework_names_the_extra(adapter, framework, extra):
-    program = WITHOUT.format(framework.partition(".")[0], adapter)
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+def test_an_adapter_without_its_framework_names_the_extra(adapter, framework):
+    extra = adapter.replace("_", "-")
     sentence = f"{framework} is not installed; run: pip install 'cosine-callbacks[{extra}]'"
-    assert run.stderr.splitlines()[-1] == f"ModuleNotFoundError: {sentence}"
+    error = run(WITHOUT.format(framework.partition(".")[0], adapter)).stderr
+    assert error.splitlines()[-1] == f"ModuleNotFoundError: {sentence}"
