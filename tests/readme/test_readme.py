@@ -18,7 +18,8 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[2]
 # tests/peers runs the cheatsheet, together with its packages.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("examples/*.md"))]
+PAGES += sorted(ROOT.glob("docs/**/*.md"))
 PAGES.remove(ROOT / "docs" / "cheatsheet.md")
 DRIVERS = os.environ["COSINE_CALLBACKS_DRIVERS"].split()
 
@@ -139,7 +140,23 @@ def test_every_link():
             assert "://" in link or (page.parent / link).exists(), (page, link)
 
 
-def test_every_example():
+def test_the_readme_can_be_read_elsewhere():
+    """A package index shows no file of the repository and renders no formula."""
     page = (ROOT / "README.md").read_text()
+    assert len(page.split()) <= 1200
+    assert re.findall(r"(?<!!)\[[^\]]*\]\((?!https://)|\$\$", page) == []
+    named = re.findall(r"`((?:docs|examples)/[^`]*|\w+\.md)`", page)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_citation_is_of_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {project['version']}\nlicense: {project['license']}\n" in citation
+
+
+def test_every_example():
+    page = (ROOT / "examples" / "README.md").read_text()
     listed = set(re.findall(r"^\| `.*python (examples/\S+)` \|", page, re.MULTILINE))
     assert listed == {str(file.relative_to(ROOT)) for file in ROOT.glob("examples/**/*.py")}
