@@ -1,7 +1,7 @@
 """Measure, print, and write the results: `python benchmarks [--quick] [family ...]`.
 
-The results are in benchmarks/results, and in docs/costs.md for users. Every family of figures has
-processes of its own. `--quick` only runs through, and writes nothing.
+The results are in benchmarks/results; docs/costs.py makes a page of them for users. Every family of
+figures has processes of its own. `--quick` only runs through, and writes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import page
 import pyperf
 from harness import HEAD, measured
 
@@ -78,7 +77,6 @@ def main() -> None:
         RESULTS.joinpath("latest.md").write_text("\n".join(text) + "\n")
         known = {"machine": facts, "rows": [row.to_dict() for row in rows]}
         RESULTS.joinpath("latest.json").write_text(json.dumps(known, indent=1) + "\n")
-        page.main()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ FIGURES = {(row["what"], row["against"]): row["figure"] for row in MEASURED["row
 
 
 def test_the_page_is_that_of_the_measurement():
-    spec = spec_from_file_location("page", ROOT / "benchmarks" / "page.py")
+    spec = spec_from_file_location("page", ROOT / "docs" / "costs.py")
     page = module_from_spec(spec)
     spec.loader.exec_module(page)
     assert page.page(MEASURED) == page.PAGE.read_text()

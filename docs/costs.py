@@ -1,4 +1,4 @@
-"""Write docs/costs.md from the figures of the last run: `python benchmarks/page.py`."""
+"""Write docs/costs.md from the figures of the last run: `python docs/costs.py`."""
 
 from __future__ import annotations
 
