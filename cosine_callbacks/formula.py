@@ -71,7 +71,7 @@ def interpolate_all(
 
 def rate_at(cycles: Cycles, floor: float, peak: float, e: float) -> float:
     """Return the rate at position e, any number."""
-    height, floor_scale = height_at(cycles, max(0, e))
+    height, floor_scale = height_at(cycles, e if e > 0 else 0)  # noqa: FURB136 - max() is slower
     return interpolate(floor * floor_scale, peak, height)
 
 
