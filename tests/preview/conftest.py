@@ -1,12 +1,19 @@
-"""The command, run in this process or in a new one."""
+"""The command, run in this process or in a new one; its arguments are texts of words, and paths."""
 
-import os
 import subprocess
 import sys
 
 import pytest
 
 from cosine_callbacks._command.main import main
+
+COMMAND = "import sys; from cosine_callbacks._command.main import main; sys.exit(main())"
+
+
+def words(arguments):
+    """Return the words of texts, and paths as they are."""
+    parts = ([str(each)] if hasattr(each, "parent") else str(each).split() for each in arguments)
+    return [word for part in parts for word in part]
 
 
 @pytest.fixture
@@ -15,7 +22,7 @@ def command(capsys):
 
     def run(*arguments):
         try:
-            status = main([str(argument) for argument in arguments])
+            status = main(words(arguments))
         except SystemExit as end:  # --help
             status = end.code
         return status, *capsys.readouterr()
@@ -24,32 +31,39 @@ def command(capsys):
 
 
 @pytest.fixture
-def process():
-    """Run the command in a new process, with a pipe and no terminal as its output."""
+def output_of(command):
+    """Run the command here, which must succeed; return its output."""
 
-    def run(*arguments, **environment):
-        inherited = {name: os.environ[name] for name in os.environ if name != "COLUMNS"}
-        return subprocess.run(
-            [sys.executable, "-m", "cosine_callbacks", *map(str, arguments)],
-            env=inherited | environment,
-            capture_output=True,
-            encoding=environment.get("PYTHONIOENCODING", "utf-8"),
-            check=False,
-            timeout=60,
-        )
+    def run(*arguments):
+        status, output, stderr = command(*arguments)
+        assert (status, stderr) == (0, "")
+        return output
 
     return run
 
 
 @pytest.fixture
 def assert_refused(command, tmp_path):
-    """Check that the command prints this one error line, exits with 2 and writes nothing."""
+    """Check that the command prints one error line that begins so, exits with 2, writes nothing."""
 
     def check(sentence, *arguments):
         before = sorted(tmp_path.rglob("*"))
         status, output, stderr = command(*arguments)
-        assert (status, output) == (2, "")
-        assert stderr.splitlines() == [f"error: {sentence}"]
+        assert (status, output, stderr.count("\n")) == (2, "", 1)
+        assert stderr.startswith(f"error: {sentence}")
         assert sorted(tmp_path.rglob("*")) == before
 
     return check
+
+
+@pytest.fixture
+def process():
+    """Run the command or another program in a new process, with pipes and no terminal."""
+
+    def run(*arguments, program=COMMAND, given=None):
+        line = [sys.executable, "-c", program, *words(arguments)]
+        return subprocess.run(
+            line, input=given, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run

@@ -55,19 +55,18 @@ def write_events(folder, numbers, tag="lr-SGD", first=0, *, tensor=False):
     # EventFileWriter would import TensorFlow.
     writer = RecordWriter(file.open("wb"))
     for step, number in enumerate(numbers, first):
-        rate = Summary.Value(tag=tag, simple_value=number)
-        if tensor:
-            rate = Summary.Value(tag=tag, tensor=make_tensor_proto(number, "float64"))
+        scalar = {"tensor": make_tensor_proto(number, "float64")} if tensor else {}
+        # A scalar of bfloat16 as JAX logs it, which NumPy does not know.
+        unknown = make_tensor_proto(1.0, "float32")
+        unknown.dtype = 14
         values = [
-            rate,
+            Summary.Value(tag=tag, **scalar or {"simple_value": number}),
             Summary.Value(tag="loss", simple_value=math.nan),
             Summary.Value(tag="keras", tensor=make_tensor_proto("the model as JSON")),
             Summary.Value(tag="complex", tensor=make_tensor_proto(1 + 2j)),
             Summary.Value(tag="picture", image=Summary.Image(height=1, width=1)),
+            Summary.Value(tag="bfloat16", tensor=unknown),
         ]
-        # A scalar of bfloat16 as JAX logs it, which NumPy does not know.
-        values.append(Summary.Value(tag="bfloat16", tensor=make_tensor_proto(1.0, "float32")))
-        values[-1].tensor.dtype = 14
         for value in values:
             writer.write(Event(step=step, summary=Summary(value=[value])).SerializeToString())
     writer.close()

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import tracemalloc
 
 import pytest
@@ -15,23 +13,26 @@ STEP = "{interval: step}"
 
 
 @pytest.fixture
-def preview_json(command, tmp_path):
-    """Run `preview --json` with this YAML and arguments, and return the parsed output."""
+def config(tmp_path):
+    """Return the path of the file that a test writes."""
+    return tmp_path / "config.yaml"
 
-    def read(text, *arguments):
-        file = tmp_path / "config.yaml"
-        file.write_text(text)
-        status, output, stderr = command("preview", "--json", "--config", file, *arguments)
-        assert (status, stderr) == (0, "")
-        (made,) = json.loads(output)
-        ends = [row["e"] for row in made["rows"] if re.match("restart|t_max|end$", row["what"])]
-        return {**made, "ends": ends}
+
+@pytest.fixture
+def facts_of(output_of, config):
+    """Run `preview --json` with this YAML and flags; return what it says, the parameters too."""
+
+    def read(text, *flags):
+        config.write_text(text)
+        (facts,) = json.loads(output_of("preview --json --config", config, *flags))
+        ends = [row["e"] for row in facts["rows"] if re.match("restart|t_max|end$", row["what"])]
+        return facts | facts["parameters"] | {"ends": ends}
 
     return read
 
 
-def yaml(init_args="{}", trainer="max_epochs: 10", rest="model: {lr: 0.1}", path=PATH):
-    callback = f"{{class_path: {path}, init_args: {init_args}}}"
+def yaml(init_args="{}", trainer="max_epochs: 10", rest="model: {lr: 0.1}"):
+    callback = f"{{class_path: {PATH}, init_args: {init_args}}}"
     return f"trainer:\n  {trainer}\n  callbacks:\n    - {callback}\n{rest}\n"
 
 
@@ -46,8 +47,8 @@ def yaml(init_args="{}", trainer="max_epochs: 10", rest="model: {lr: 0.1}", path
         f"callbacks+: [{MONITOR}, {PATH}]",
     ],
 )
-def test_the_callback_alone_or_in_a_list(preview_json, callbacks):
-    made = preview_json(f"trainer: {{max_epochs: 7, {callbacks}}}\nmodel: {{lr: 0.1}}")
+def test_the_callback_alone_or_in_a_list(facts_of, callbacks):
+    made = facts_of(f"trainer: {{max_epochs: 7, {callbacks}}}\nmodel: {{lr: 0.1}}")
     assert (made["length"], made["ends"], made["interval"]) == (7, [7], "epoch")
 
 
@@ -80,9 +81,9 @@ ADAM_2 = f"{{{ADAM}, init_args: {{lr: 2}}}}"
         (f"model: {{lr: 2.0, optimizer: {ADAM_2}}}", "model.lr", 2.0),
     ],
 )
-def test_the_optimizers_rate(preview_json, rest, place, rate):
-    made = preview_json(yaml(rest=rest))
-    assert (made["parameters"]["lr_initial"], made["lr_initial_from"]) == (rate, place)
+def test_the_optimizers_rate(facts_of, rest, place, rate):
+    made = facts_of(yaml(rest=rest))
+    assert (made["lr_initial"], made["lr_initial_from"]) == (rate, place)
 
 
 RATES = (
@@ -109,11 +110,10 @@ NO_RATE = RATES.format("none")
         ("optimizer: {init_args: {lr: 0}}", "optimizer.init_args.lr must be > 0, got 0"),
     ],
 )
-def test_a_rate_that_the_file_cannot_tell(assert_refused, command, tmp_path, rest, sentence):
-    path = tmp_path / "config.yaml"
-    path.write_text(yaml(rest=rest))
-    assert_refused(sentence, "preview", "--config", path)
-    _, output, _ = command("preview", "--config", path, "--lr_initial", 0.3)
+def test_a_rate_that_the_file_cannot_tell(assert_refused, output_of, config, rest, sentence):
+    config.write_text(yaml(rest=rest))
+    assert_refused(sentence, "preview --config", config)
+    output = output_of("preview --lr_initial 0.3 --config", config)
     assert output.startswith("lr_initial=0.3 from --lr_initial; 10 epochs\n")
 
 
@@ -121,29 +121,24 @@ OWN = "the callback's init_args"
 
 
 @pytest.mark.parametrize(
-    ("written", "arguments", "rate", "place"),
+    ("written", "flags", "right"),
     [
-        ("{lr_initial: 0.2}", [], 0.2, OWN),
-        ("{lr_initial: 0.2}", ["--lr_initial", 3], 3.0, "--lr_initial"),
-        ("{lr_initial: 0.2}", ["--lr_min", 0.1], 0.2, OWN),
-        ("{lr_initial: 0.2}", ["--lr_initial", "null"], 0.1, "model.lr"),
-        ("{lr_initial: null}", [], 0.1, "model.lr"),
+        ("lr_initial: 0.2", "", {"lr_initial": 0.2, "lr_initial_from": OWN}),
+        ("lr_initial: 0.2", "--lr_initial 3", {"lr_initial": 3, "lr_initial_from": "--lr_initial"}),
+        ("lr_initial: 0.2", "--lr_min 0.1", {"lr_initial": 0.2, "lr_initial_from": OWN}),
+        ("lr_initial: 0.2", "--lr_initial null", {"lr_initial_from": "model.lr"}),
+        ("lr_initial: null", "", {"lr_initial": 0.1, "lr_initial_from": "model.lr"}),
+        ("t_max: 3, warmup: 1", "--t_max 5", {"t_max": 5, "warmup": 1}),
+        ("t_max: 3", "--interval step", {"t_max": 3, "interval": "step"}),
+        ("t_max: 3", "--t_max null", {"t_max": None, "ends": [10]}),
     ],
 )
-def test_the_callbacks_own_rate_and_flags(preview_json, written, arguments, rate, place):
-    made = preview_json(yaml(written), *arguments)
-    assert (made["parameters"]["lr_initial"], made["lr_initial_from"]) == (rate, place)
-
-
-def test_flags_win_over_the_file(preview_json):
-    made = preview_json(yaml("{t_max: 3, warmup: 1}"), "--t_max", 5, "--interval", "step")
-    stored = made["parameters"]
-    assert (stored["t_max"], stored["warmup"], made["interval"]) == (5, 1, "step")
-    assert preview_json(yaml("{t_max: 3}"), "--t_max", "null")["ends"] == [10]
+def test_flags_win_over_the_file(facts_of, written, flags, right):
+    assert facts_of(yaml(f"{{{written}}}"), flags).items() >= right.items()
 
 
 @pytest.mark.parametrize(
-    ("written", "stored"),
+    ("written", "right"),
     [
         # Integers are those of the run.
         *((f"t_max: {text}", {"t_max": 8}) for text in ("010", "08", "'8'", "8.0", "+8", "0b1000")),
@@ -167,12 +162,12 @@ def test_flags_win_over_the_file(preview_json):
         ("<<: {<<: *all, t_max: 4}", {"t_max": 4, "warmup": 2}),
     ],
 )
-def test_values(preview_json, written, stored):
+def test_values(facts_of, written, right):
     shared = "all: &all {t_max: 3, warmup: 2}\nfour: &four {t_max: 4}\n"
-    assert preview_json(shared + yaml(f"{{{written}}}"))["parameters"].items() >= stored.items()
+    assert facts_of(shared + yaml(f"{{{written}}}")).items() >= right.items()
 
 
-TABLE = "callbacks: [{{class_path: GradientAccumulationScheduler, init_args: {{scheduling: {}}}}}]"
+TABLE = "callbacks+: [{{class_path: GradientAccumulationScheduler, init_args: {{scheduling: {}}}}}]"
 
 
 @pytest.mark.parametrize(
@@ -201,13 +196,38 @@ TABLE = "callbacks: [{{class_path: GradientAccumulationScheduler, init_args: {{s
         (f"max_epochs: 10\n  {TABLE.format('{0: 1, 5: 2}')}", STEP, 34, 255, [255]),
     ],
 )
-def test_the_planned_length(preview_json, trainer, init_args, steps_per_epoch, length, ends):  # noqa: PLR0913, PLR0917 - a table
-    arguments = ["--steps_per_epoch", steps_per_epoch] if steps_per_epoch else []
-    text = yaml(init_args, trainer)
-    made = preview_json(text.replace("  callbacks:\n", "  callbacks+:\n"), *arguments)
+def test_the_planned_length(facts_of, trainer, init_args, steps_per_epoch, length, ends):  # noqa: PLR0913, PLR0917 - a table
+    flags = ["--steps_per_epoch", steps_per_epoch] if steps_per_epoch else []
+    made = facts_of(yaml(init_args, trainer), *flags)
     assert (made["length"], made["ends"]) == (length, ends)
     used = [row["e"] for row in made["rows"] if "last used" in row["what"]]
     assert used == ([length - 1] if length else [])
+
+
+@pytest.mark.parametrize(
+    ("length", "init_args", "listed"),
+    [
+        (9, "{cycles: null, t_max: 4}", [4, 8]),
+        # The run ends with the cycle.
+        (8, "{cycles: null, t_max: 4}", [4]),
+        (99, "{cycles: 3, t_max: 4}", [4, 8]),
+        (33, "{cycles: null, t_max: 4}", [*range(4, 33, 4)]),
+        (37, "{cycles: null, t_max: 4}", [*range(4, 37, 4)]),
+        (10**12, "{cycles: null, t_max: 1}", [*range(1, 1001)]),
+        (10**12, "{cycles: 5000}", [10**12 // 5000 * i for i in range(1, 1001)]),
+        (-1, "{cycles: 12, t_max: 4}", [*range(4, 48, 4)]),
+    ],
+)
+def test_the_restarts_are_those_of_the_run(output_of, config, length, init_args, listed):
+    config.write_text(yaml(init_args, f"max_epochs: {length}"))
+    output = output_of("preview --config", config)
+    found = re.findall(r"^ *(\d+) .*\brestart \d+(, \.\.\.)?", output, re.MULTILINE)
+    assert [int(e) for e, _ in found] == listed[:8]
+    assert bool(found[-1][1]) == (len(listed) > 8)
+    (facts,) = json.loads(output_of("preview --json --config", config))
+    rows = [row for row in facts["rows"] if "restart" in row["what"]]
+    assert [row["e"] for row in rows] == listed
+    assert rows[-1]["what"].endswith(", ...") == (length == 10**12)
 
 
 TWO = f"""\
@@ -220,49 +240,45 @@ model: {{lr: 0.1}}
 """
 
 
-def test_several_callbacks_and_several_peaks(command, assert_refused, tmp_path):
-    config, log, picture = (tmp_path / name for name in ("config.yaml", "log.csv", "curves.svg"))
+def test_several_callbacks_and_several_peaks(output_of, config, tmp_path):
     config.write_text(TWO)
-    given = "--config", config
-    _, output, _ = command("preview", *given)
-    assert [line for line in output.splitlines() if "lr_initial" in line] == [
+    assert [line for line in output_of("preview --config", config).splitlines() if "=" in line] == [
         "optimizers=[0]: lr_initial=0.1 from model.lr, t_max=4; 10 epochs",
         "optimizers=1: lr_initial=0.1 from model.lr, warmup=0.25 (2 epochs), hold=0.04 (0",
     ]
-    _, output, _ = command("preview", *given, "--optimizers", "0", "--lr_initial", 0.5)
+    output = output_of("preview --optimizers 0 --lr_initial 0.5 --config", config)
     assert output.startswith("optimizers=[0]: lr_initial=0.5 from --lr_initial, t_max=4; 10 epochs")
     assert "optimizers=1" not in output
-    peaks = "--lr_initial", 0.5, "--lr_initial", 2, "--lr_min_ratio", 0.5
-    _, output, _ = command("preview", *given, *peaks, "--csv")
-    assert output.splitlines()[0] == f"epoch{',learning_rate' * 4}"
-    assert output.splitlines()[3].split(",")[:3] == ["2", "0.375", "1.5"]
-    _, output, _ = command("preview", *given, *peaks, "--json")
-    facts = [(each["optimizers"], each["parameters"]["lr_initial"]) for each in json.loads(output)]
-    assert facts == [([0], 0.5), ([0], 2.0), (1, 0.5), (1, 2.0)]
-    _, output, _ = command("preview", *given, *peaks, "--save", picture)
+    peaks = "preview --lr_initial 0.5 --lr_initial 2 --lr_min_ratio 0.5 --config"
+    lines = output_of(peaks, config, "--csv").splitlines()
+    assert lines[0] == f"epoch{',learning_rate' * 4}"
+    assert lines[3].split(",")[:3] == ["2", "0.375", "1.5"]
+    facts = json.loads(output_of(peaks, config, "--json"))
+    found = [(each["optimizers"], each["parameters"]["lr_initial"]) for each in facts]
+    assert found == [([0], 0.5), ([0], 2.0), (1, 0.5), (1, 2.0)]
+    output = output_of(peaks, config, "--save", tmp_path / "curves.svg")
     assert "lr_initial=0.5 and 2.0 from --lr_initial, " in output
     assert re.search(r"^ +0 +0\.5 +2 +start$", output, re.MULTILINE)
-    assert picture.read_text().count(">learning rate<") == 2
+    assert (tmp_path / "curves.svg").read_text().count(">learning rate<") == 2
+
+
+def test_one_of_several_is_chosen(output_of, assert_refused, config, tmp_path):
+    log = tmp_path / "log.csv"
+    config.write_text(TWO)
     log.write_text("epoch,lr\n0,0.1\n")
-    assert_refused(
-        "check must have one curve, got 2; give one --lr_initial, and choose a callback by "
-        "--optimizers",
-        *("check", log, *given),
-    )
-    assert command("check", log, *given, "--optimizers", "[0]")[0] == 0
+    one = "check must have one curve, got 2; give one --lr_initial, and choose a callback by --opt"
+    assert_refused(one, "check", log, "--config", config)
+    assert output_of("check", log, "--optimizers [0] --config", config)
     none = "optimizers must be a callback's, got 7; give [0] or 1"
-    assert_refused(none, *("preview", *given, "--optimizers", "7"))
+    assert_refused(none, "preview --optimizers 7 --config", config)
     config.write_text(TWO.replace("t_max: 4", "t_max: 4, interval: step"))
     units = "csv must have one unit, got epochs and steps; choose by --optimizers"
-    assert_refused(units, *("preview", *given, "--csv"))
+    assert_refused(units, "preview --csv --config", config)
 
 
 CURE = "give the run's config, or the config.yaml that LightningCLI saves in its log folder"
 NO_CALLBACK = f"{{}} must have our callback in trainer.callbacks, got none; {CURE}"
-NO_LENGTH = (
-    "t_max must be an int where the run's length is unknown, got None; give --t_max, or "
-    "--steps_per_epoch and a config with trainer.max_epochs or max_steps"
-)
+NO_LENGTH = "t_max must be an int where the run's length is unknown, got None; give --t_max, or "
 UNKNOWN_ARGUMENT = (
     "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, lr_min, "
     "lr_min_ratio, warmup, hold, warmup_start_ratio, cycles, t_mult, peak_decay, interval or "
@@ -318,11 +334,11 @@ REFUSED = {
     "fit": (yaml() + "fit: yes\n", MAPPING.format("fit", "True")),
     "scheduler": (yaml() + "lr_scheduler: StepLR\n", BESIDE),
     "scheduling": (
-        yaml(trainer=TABLE.format("[1]")).replace("  callbacks:\n", "  callbacks+:\n"),
+        yaml(trainer=TABLE.format("[1]")),
         MAPPING.format("scheduling", "[1]"),
     ),
     "epoch": (
-        yaml(trainer=TABLE.format("{-1: 4}")).replace("  callbacks:\n", "  callbacks+:\n"),
+        yaml(trainer=TABLE.format("{-1: 4}")),
         "scheduling must be an int >= 0, got -1",
     ),
     "billion laughs": (nested_aliases("[lol]", 12, 9), MANY),
@@ -338,59 +354,42 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_bad_files(command, tmp_path, name):
+def test_bad_files(assert_refused, config, tmp_path, name):
     text, sentence = REFUSED[name]
-    path = tmp_path / "config.yaml"
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    config.write_bytes(text if isinstance(text, bytes) else text.encode())
     if bomb := sentence == MANY:
         tracemalloc.start()
-    status, output, stderr = command("preview", "--config", path, "--save", tmp_path / "curve.svg")
+    arguments = "preview --config", config, "--save", tmp_path / "curve.svg"
+    assert_refused(sentence.format(config), *arguments)
     if bomb:  # expanded, it would exhaust the memory
         assert tracemalloc.get_traced_memory()[1] < 200_000_000
         tracemalloc.stop()
-    assert (status, output, stderr.count("\n")) == (2, "", 1)
-    assert stderr.startswith(f"error: {sentence.format(path)}")
-    assert [*tmp_path.iterdir()] == [path]
 
 
-def test_other_refusals(assert_refused, tmp_path):
-    path = tmp_path / "config.yaml"
-    absent = f"[Errno 2] No such file or directory: '{path}'"
-    assert_refused(absent, "preview", "--config", path)
-    assert_refused(f"[Errno 21] Is a directory: '{tmp_path}'", "preview", "--config", tmp_path)
-    path.write_text(yaml(trainer="max_epochs: 3\n  limit_train_batches: 0.01"))
-    assert_refused(NONE_LEFT, "preview", "--config", path, "--steps_per_epoch", 34)
-    assert_refused(
+def test_other_refusals(assert_refused, config, tmp_path):
+    absent = f"[Errno 2] No such file or directory: '{config}'"
+    assert_refused(absent, "preview --config", config)
+    assert_refused(f"[Errno 21] Is a directory: '{tmp_path}'", "preview --config", tmp_path)
+    config.write_text(yaml(trainer="max_epochs: 3\n  limit_train_batches: 0.01"))
+    assert_refused(NONE_LEFT, "preview --steps_per_epoch 34 --config", config)
+    one = (
         "config must be one file, got 2; give the config.yaml that LightningCLI saves in its log "
-        "folder, which has merged them",
-        *("preview", "--config", "a.yaml", "--config", "b.yaml"),
+        "folder, which has merged them"
     )
+    assert_refused(one, "preview --config a.yaml --config b.yaml")
 
 
-def test_aliases_and_large_configs(preview_json):
+def test_aliases_and_large_configs(facts_of):
     nothing = "again: [*l0, *l0], init: &nothing {}, none: *nothing"
     text = nested_aliases("[lol]", 3, 95).replace("lr: 0.1", f"lr: 0.1, {nothing}")
-    assert preview_json(text)["length"] == 10  # 95 * 95 * 2 values and a few
+    assert facts_of(text)["length"] == 10  # 95 * 95 * 2 values and a few
 
 
-def test_user_code_is_neither_imported_nor_run(preview_json, tmp_path, monkeypatch):
+def test_user_code_is_neither_imported_nor_run(facts_of, tmp_path, monkeypatch):
     (tmp_path / "theirs.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
     tag = "!!python/object/apply:os.mkdir ['built']"
     rest = f"model: {{class_path: theirs.Net, init_args: {{lr: 0.1}}}}\ntheirs: {tag}"
     monkeypatch.chdir(tmp_path)
-    assert preview_json(yaml(rest=rest))["parameters"]["lr_initial"] == 0.1
-    assert "theirs" not in sys.modules
+    assert facts_of(yaml(rest=rest))["lr_initial"] == 0.1
     assert not (tmp_path / "built").exists()
-
-
-def test_a_plan_registers_no_types():
-    program = """
-import sys
-from cosine_callbacks._command.plan import make_plans
-print(make_plans(None, {"lr_initial": ["1"], "t_max": "8.0"})[0][0].rate(4))
-print({"jsonargparse", "cosine_callbacks._trainer.cli_types"} & {*sys.modules})
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=1)
-    rate, imported = done.stdout.splitlines()
-    assert (float(rate), imported) == (pytest.approx(0.5), "set()")
