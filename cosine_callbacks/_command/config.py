@@ -1,21 +1,19 @@
 """What a LightningCLI YAML file says of our callbacks, read without importing the user's code."""
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial, reduce
-from itertools import count
-from operator import or_
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cosine_callbacks._schedule import validation
 from cosine_callbacks._schedule.validation import as_int, parse_argument, short_repr
 from cosine_callbacks._trainer.run_length import run_length, unlimited
 
-MAX_CHARACTERS, MAX_VALUES = 200_000, 20_000
+MAX_CHARACTERS, MAX_ENTRIES = 200_000, 20_000
 CURE = "give the run's config, or the config.yaml that LightningCLI saves in its log folder"
 # YAML takes 1e-4 for a word: floats stay texts, as on the command line.
-READ = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "null")}
+READ = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "merge", "null")}
 OURS = (
     "cosine_callbacks.lightning.CosineAnnealingCallback",
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
@@ -50,34 +48,29 @@ def read_config(path: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[s
 def _load(path: str) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - only a config needs it
 
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+        yaml_implicit_resolvers: ClassVar = {
+            first: [(tag, pattern) for tag, pattern in resolvers if tag in READ]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+        entries = 0
+
+        def flatten_mapping(self, node: Any) -> None:
+            super().flatten_mapping(node)
+            # Merged mappings are copied: nested ones may be far more than the file.
+            self.entries += len(node.value)
+            if self.entries > MAX_ENTRIES:
+                raise ValueError(f"more than {MAX_ENTRIES} entries, merged ones included")
+
     with Path(path).open(encoding="utf-8") as file:
         try:
-            node = yaml.compose(file.read(MAX_CHARACTERS), Loader=yaml.SafeLoader)
-            counter = count(MAX_VALUES if file.read(1) else 1)
-            tree = node and _plain(node, yaml.SafeLoader(""), counter)
+            text = file.read(MAX_CHARACTERS + 1)
+            if len(text) > MAX_CHARACTERS:
+                raise ValueError(f"more than {MAX_CHARACTERS} characters")  # noqa: TRY301
+            tree = yaml.load(text, Loader)  # noqa: S506 - it is a safe one
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} must be a config in YAML, got {error}; {CURE}") from error
     return _mapping(path, tree)
-
-
-def _plain(node: Any, loader: Any, counter: Iterator[int]) -> Any:
-    """Return what a node stands for; by aliases it may hold itself, or far more than the file."""
-    if next(counter) >= MAX_VALUES:
-        raise ValueError(
-            f"{MAX_VALUES} values, aliases written out, or {MAX_CHARACTERS} characters"
-        )
-    if node.id == "scalar":
-        return loader.construct_object(node) if node.tag in READ else node.value
-    if node.id == "sequence":
-        return [_plain(each, loader, counter) for each in node.value]
-    merged, own = dict[str, Any](), dict[str, Any]()
-    for key, value in node.value:
-        plain = _plain(value, loader, counter)
-        if key.value == "<<":
-            merged |= reduce(or_, (_mapping("<<", each) for each in reversed(_list(plain))), {})
-        else:
-            own[str(key.value)] = plain
-    return merged | own
 
 
 def _list(value: Any) -> list[Any]:
@@ -101,7 +94,7 @@ def _rates(tree: dict[str, Any]) -> dict[str, Any]:
     rates = _arguments(tree.get("model"), "model", "lr", "learning_rate")
     for place, optimizer in _arguments(tree.get("model"), "model", "optimizer").items():
         # A name without a dot is an option of the model; a class path has a rate of its own.
-        if isinstance(optimizer, dict) or "." in str(optimizer):
+        if isinstance(optimizer, dict) or (isinstance(optimizer, str) and "." in optimizer):
             its = _arguments(optimizer, place, "lr")
             rates = rates | its if its else {}
     return rates
@@ -137,7 +130,8 @@ def plan_run(
             as_int, "scheduling", each
         )
         for callback in trainer.get("callbacks", [])
-        if str(callback.get("class_path")).endswith("GradientAccumulationScheduler")
+        if isinstance(name := callback.get("class_path"), str)
+        and name.endswith("GradientAccumulationScheduler")
         for scheduling in _arguments(callback, "", "scheduling").values()
         for start, each in _mapping("scheduling", scheduling).items()
     }

@@ -10,7 +10,12 @@ from cosine_callbacks._command.config import plan_run, read_config
 from cosine_callbacks._schedule import parameters
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
 from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters
-from cosine_callbacks._schedule.validation import as_interval, parse_argument, short_repr
+from cosine_callbacks._schedule.validation import (
+    as_indices,
+    as_interval,
+    parse_argument,
+    short_repr,
+)
 from cosine_callbacks.formula import rate_at
 
 NULLS = "null", "Null", "NULL", "~", ""
@@ -73,6 +78,9 @@ def make_plans(config: str | None, flags: Mapping[str, Any]) -> list[list[Plan]]
     flagged = {name: None if text in NULLS else text for name, text in flags.items()}
     length_in, updates = plan_run(trainer, flagged.pop("steps_per_epoch", None))
     peaks = [("--lr_initial", peak) for peak in flags.get("lr_initial", []) if peak not in NULLS]
+    for each in callbacks:
+        if each.get("optimizers") is not None:
+            each["optimizers"] = parse_argument(as_indices, "optimizers", each["optimizers"])
     plans = []
     for arguments in _chosen(callbacks, flagged.pop("optimizers", None)):
         given = arguments | flagged
