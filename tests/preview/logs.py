@@ -56,16 +56,12 @@ def write_events(folder, numbers, tag="lr-SGD", first=0, *, tensor=False):
     writer = RecordWriter(file.open("wb"))
     for step, number in enumerate(numbers, first):
         scalar = {"tensor": make_tensor_proto(number, "float64")} if tensor else {}
-        # A scalar of bfloat16 as JAX logs it, which NumPy does not know.
-        unknown = make_tensor_proto(1.0, "float32")
-        unknown.dtype = 14
         values = [
             Summary.Value(tag=tag, **scalar or {"simple_value": number}),
             Summary.Value(tag="loss", simple_value=math.nan),
             Summary.Value(tag="keras", tensor=make_tensor_proto("the model as JSON")),
             Summary.Value(tag="complex", tensor=make_tensor_proto(1 + 2j)),
             Summary.Value(tag="picture", image=Summary.Image(height=1, width=1)),
-            Summary.Value(tag="bfloat16", tensor=unknown),
         ]
         for value in values:
             writer.write(Event(step=step, summary=Summary(value=[value])).SerializeToString())

@@ -33,6 +33,7 @@ def since(start, then):
     return lambda e, shape: then(e, shape) if e >= start else curve(e, **shape)
 
 
+CONSTANT = "nothing drives the rate, which stays at"
 TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
 BY_HAND = "all rates are as planned but those of {unit} 40 and {unit} 55, as if set by hand"
 # What is said, the shapes that can have the fault, and the rate at a position of a shape.
@@ -40,6 +41,7 @@ FAULTS = {
     "": (EVERYWHERE, changed()),
     "lr_initial is 0.08 instead of 0.1": (EVERYWHERE, changed(peak=0.08)),
     "lr_min is 0.0042 instead of 0.001": (EVERYWHERE, changed(floor=0.0042)),
+    "lr_min is 0 instead of 0.001": (EVERYWHERE, changed(floor=0)),
     "t_max is 82 instead of 90": (ONE_CYCLE, changed(t_max=82)),
     "t_max is 22 instead of 30": (["restarts"], changed(t_max=22)),
     "t_max is 1234 instead of 90": (ONE_CYCLE, changed(t_max=1234)),
@@ -50,8 +52,8 @@ FAULTS = {
     "the restarts are missing": (["restarts"], changed(cycles=1)),
     "the run is one {unit} late": (EVERYWHERE, lambda e, shape: curve(e - 1, **shape)),
     "the run is one {unit} early": (EVERYWHERE, lambda e, shape: curve(e + 1, **shape)),
-    "nothing drives the rate, which stays at lr_initial": (EVERYWHERE, lambda *_: 0.1),
-    "nothing drives the rate, which stays at 0.03": (["plain", "restarts"], lambda *_: 0.03),
+    f"{CONSTANT} lr_initial": (EVERYWHERE, lambda *_: 0.1),
+    f"{CONSTANT} 0.03": (["plain", "restarts"], lambda *_: 0.03),
     TORCH: (EVERYWHERE, climbing),
     "the rate restarts after the end": (EVERYWHERE, changed(cycles=9)),
     "the curve begins anew at {unit} 41, as after a lost checkpoint": (
@@ -96,7 +98,8 @@ def test_a_fault_is_named_and_a_right_log_has_none(tmp_path, said, form):
 # Plans of 10 epochs of 10 updates.
 BY_STEP = {"t_max": 100, "interval": "step"}
 BY_EPOCH = {"t_max": 10}
-RATIO = {**BY_STEP, "lr_min": 0, "lr_min_ratio": 0.1}
+WARM, RATIO = {**BY_STEP, "warmup": 0.1}, {**BY_STEP, "lr_min": 0, "lr_min_ratio": 0.1}
+OTHER_RATIO = "lr_min_ratio is 0.25 instead of 0.1"
 STEPS_TAKEN, EPOCHS_TAKEN = "steps are taken for epochs", "epochs are taken for steps"
 BEGUN_ANEW = "the curve begins anew at step 40, as after a lost checkpoint"
 
@@ -113,18 +116,10 @@ BEGUN_ANEW = "the curve begins anew at step 40, as after a lost checkpoint"
         ("lightning", BY_EPOCH, lambda e: curve(e // 10 - 1, 10), "the run is one epoch late"),
         ("keras", BY_STEP, lambda e: curve(10 * e + 9, 80), "t_max is 80 instead of 100"),
         ("keras", BY_STEP, lambda e: curve(10 * (e - 4 * (e > 3)) + 9, 100), BEGUN_ANEW),
-        (
-            *("lightning", {**BY_STEP, "warmup": 0.1}, lambda e: curve(e, 80, warmup=8)),
-            "t_max is 80 instead of 100",
-        ),
-        (
-            *("lightning", {**BY_STEP, "warmup": 1e-308}, lambda _: 0.3),
-            "nothing drives the rate, which stays at 0.3",
-        ),
-        (
-            *("lightning", RATIO, lambda e: curve(e, 100, floor=0.025)),
-            "lr_min_ratio is 0.25 instead of 0.1",
-        ),
+        ("lightning", WARM, lambda e: curve(e, 80, warmup=8), "t_max is 80 instead of 100"),
+        ("lightning", RATIO, lambda e: curve(e, 100, floor=0.025), OTHER_RATIO),
+        # A fraction that is very small.
+        ("lightning", {**BY_STEP, "warmup": 1e-308}, lambda _: 0.3, f"{CONSTANT} 0.3"),
     ],
 )
 def test_units_and_fractions(tmp_path, kind, plan, rate, said):

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,6 @@ NOT_UTF8 = "'utf-8' codec can't decode byte 0x89 in position 0: invalid start by
         (b"step,lr\n%d,.5\n" % 2**63, NOT_FINITE.format("'.5' at '9223372036854775808'")),
         (b"step,lr-A\n0,0.1\n-1,0.1\n", NOT_FINITE.format("'0.1' at '-1'")),
         (b"step,lr-A\n0,0.1\n1,nan\n", NOT_FINITE.format("'nan' at '1'")),
-        (b"epoch,learning_rate\n0,NA\n", NOT_FINITE.format("'NA' at '0'")),
         (b"epoch,learning_rate\nx,0.1\n", NOT_FINITE.format("'0.1' at 'x'")),
         (b"step,lr-A\n0,0.1\n1", "{} must have 2 cells in each line, got 1 in line 3; check the"),
         (b"x" * 9_000_000, NOT_CSV.format("field larger than field limit (131072)")),
@@ -99,6 +99,13 @@ def test_names_cannot_write_to_the_terminal(command, assert_refused, tmp_path):
     assert command("check", path, PLAN) == (0, right, "")
 
 
+def test_names_that_the_output_cannot_encode(process, monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    path = tmp_path / "é.csv"
+    path.write_text("step,lr\n0,0.1\n")
+    assert "\\xe9.csv: lr is as planned; " in process("check", path, PLAN).stdout
+
+
 def test_a_stream_is_read_once(process, tmp_path):
     wrong = [0.05] * 49 + [curve(e, 9_000) for e in range(49, 10_000)]
     log = write_log(tmp_path, "lightning", wrong).read_text()
@@ -119,7 +126,7 @@ def test_events(command, assert_refused, tmp_path, tensor):
     write_events(resumed, [0.1], tag="lr-Adam", first=200)
     both = "['lr-Adam', 'lr-SGD']; give --column lr-Adam or --column lr-SGD"
     assert_refused(f"{NO_RATE.format(resumed)}{both}", "check", resumed, PLAN)
-    tags = "['bfloat16', 'complex', 'keras', 'loss', 'lr-SGD', 'picture']; give --column lr-SGD"
+    tags = "['complex', 'keras', 'loss', 'lr-SGD', 'picture']; give --column lr-SGD"
     mine = f"{folder} must have one rate mine, got {tags}"
     assert_refused(mine, "check", folder, PLAN, "--column mine")
     for other in ("complex", "keras", "loss", "picture"):
@@ -161,25 +168,18 @@ def test_damaged_events_are_refused(command, assert_refused, tmp_path):
 
 def test_pictures_show_plan_log_and_first_difference(command, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    log = write_log(tmp_path, "lightning", [*RIGHT[:60], *[0.15] * 40])
-    svg, png = tmp_path / "log.svg", tmp_path / "log.png"
+    log, svg = write_log(tmp_path, "lightning", [*RIGHT[:60], *[0.15] * 40]), tmp_path / "log.svg"
     status, output, stderr = command("check", log, PLAN, "--plot --save", svg)
     assert (status, stderr) == (1, "")
     *picture, line = output.splitlines()
     assert line.endswith("; likely cause: the rate stays at 0.15 from step 60 on")
     assert " logged" in output
     assert " differs" in output
-    ((row, column),) = [
-        (i, text.rindex("X"))
-        for i, text in enumerate(picture)
-        if "X" in text and "differs" not in text
-    ]
-    assert row < 3  # the highest rate
-    assert column == pytest.approx(7 + 72 * 60 / 99, abs=3)
+    (row,) = [row for row in picture if "X" in row and "differs" not in row]
+    assert row in picture[:3]  # the highest rate
+    assert row.rindex("X") == pytest.approx(7 + 72 * 60 / 99, abs=3)
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg.read_text())
     assert {"logged", "first difference", "step", "learning rate"} <= {*texts}
-    assert command("check", log, PLAN, "--save", png)[0] == 1
-    assert png.read_bytes().startswith(b"\x89PNG")
     right = write_log(tmp_path, "lightning", RIGHT)
     status, output, _ = command("check", right, PLAN, "--plot --save", svg)
     assert (status, "differs" in output) == (0, False)
@@ -189,12 +189,8 @@ def test_pictures_show_plan_log_and_first_difference(command, tmp_path, monkeypa
 
 def test_failures_are_one_line_and_status_2(tmp_path):
     log = write_log(tmp_path, "lightning", [0.3] * 40)
-    check = f"{sys.executable} -m cosine_callbacks check {log} {PLAN}"
-    preview = check.replace(f"check {log}", "preview")
-    for shell in (
-        *(f"{check} >&-", f"{check} >/dev/full", f"{preview} >/dev/full"),
-        f"{check} --lr_initial 1",
-    ):
+    for name, output in product((f"check {log}", "preview"), ("&-", "/dev/full")):
+        shell = f"{sys.executable} -m cosine_callbacks {name} {PLAN} >{output}"
         done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert done.stderr.startswith("error: ")

@@ -37,7 +37,6 @@ def table_of(output):
     [
         ("--t_max 10 --warmup 0.05", "t_max=10, warmup=0.05 (0 epochs); epochs"),
         ("--t_max 40 --warmup 0.25 --interval step", "t_max=40, warmup=0.25 (10 steps); steps"),
-        ("--t_max 20 --hold 0.1", "t_max=20, hold=0.1 (2 epochs); epochs"),
         ("--t_max 10 --warmup 2", "t_max=10, warmup=2; epochs"),
     ],
 )
@@ -53,10 +52,7 @@ MORE = "|16 1 restart 4|20 1 restart 5|24 1 restart 6|28 1 restart 7|32 1 restar
     ("flags", "rows"),
     [
         # 0.5 in the middle of the cosine, and 1/5 + 4/5 * e/4 in the warmup.
-        (
-            "--t_max 12 --warmup 4",
-            "0 0.2 start|4 1 end of warmup|8 0.5 middle|11 0.0380602 last used|12 0 t_max",
-        ),
+        ("--t_max 12 --warmup 4", "0 0.2 start|4 1 end of warmup|8 0.5 middle|11 0.0380602 last"),
         ("--t_max 1", "0 1 start, middle, last used|1 0 t_max|2 0 after"),
         (
             "--t_max 2 --cycles 3 --t_mult 2 --peak_decay 0.5 --lr_min 0.5",
@@ -65,6 +61,10 @@ MORE = "|16 1 restart 4|20 1 restart 5|24 1 restart 6|28 1 restart 7|32 1 restar
         ("--t_max 4 --cycles null --interval step", f"{RESTARTS}, ..."),
         ("--t_max 4 --cycles 9", f"{RESTARTS}{MORE}|35 0.146447 last used|36 0 end|37 0 after"),
         ("--t_max 4 --cycles 10", f"{RESTARTS}{MORE}, ...|39 0.146447 last used|40 0 end|41 0"),
+        # Computed unit by unit these would take forever.
+        ("--t_max 1e12 --warmup 0.1", "0 1e-11 start|100000000000 1 end of warmup|"),
+        ("--t_max 1e12 --warmup 0.1 --cycles 100000", "0 1e-11 start|"),
+        ("--t_max 1e12 --warmup 0.1 --cycles null", "0 1e-11 start|"),
         # The edge of what floats hold.
         ("--lr_initial 1e308 --t_max 10", "0 1e+308 start|5 5e+307 middle"),
     ],
@@ -114,16 +114,14 @@ def test_a_terminal(monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     flags = f"{SMALL} --warmup 3 --peak_decay 0.25".split()
     # The width is that of the terminal that stdout is connected to.
-    with subprocess.Popen(
-        [sys.executable, "-m", "cosine_callbacks", "preview", *flags], stdout=theirs
-    ) as running:
-        os.close(theirs)
-        output = b""
-        with suppress(OSError):  # its other end is closed
-            while True:
-                output += os.read(ours, 10_000)
+    command = [sys.executable, "-m", "cosine_callbacks", "preview", *flags]
+    subprocess.run(command, stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    output = b""
+    with suppress(OSError):  # its other end is closed
+        while True:
+            output += os.read(ours, 10_000)
     os.close(ours)
-    assert running.returncode == 0
     lines = output.decode().splitlines()
     assert {len(line) for line in lines if line.endswith(("┐", "│", "┘"))} == {columns}
     assert max(map(len, lines)) == columns
@@ -172,10 +170,8 @@ def test_the_demos_config(output_of):
     output = output_of("preview", CONFIG)
     title = "lr_initial=0.003 from model.lr, lr_min=0.0001, warmup=0.05 (17 steps); 340 steps\n"
     assert output.startswith(title)
-    # 17 updates of warmup, 1/18 of the peak in the first; then 0.0029 * (1 + cos) / 2 + 0.0001.
-    rows = "0 0.000166667|17 0.003|178 0.00155705|339 0.000100069|340 0.0001|341 0.0001"
-    shown = (" ".join(line.split()[:2]) for line in table_of(output).splitlines()[1:])
-    assert "|".join(shown) == rows
+    # 17 updates of warmup, and 1/18 of the peak in the first.
+    assert table_of(output).startswith("step  rate\n   0  0.000166667  start\n  17  0.003 ")
     head, *lines = output_of("preview --csv", CONFIG).splitlines()
     assert head == "step,learning_rate"
     assert [int(line.partition(",")[0]) for line in lines] == [*range(340)]
@@ -202,12 +198,6 @@ def test_json(output_of):
     assert marked == {0: "start", 5: "middle", 9: "last used", 10: "t_max", 11: "after"}
     rates = [0.1, 0.0505, 0.0034227, 0.001, 0.001]
     assert [row["rate"] for row in rows] == pytest.approx(rates, rel=1e-5)
-
-
-@pytest.mark.parametrize("cycles", ["1", "100000", "null"])
-def test_a_very_long_curve(output_of, cycles):
-    # Computed unit by unit it would take forever.
-    assert output_of("preview --lr_initial 0.1 --t_max 1e12 --warmup 0.1 --cycles", cycles)
 
 
 @pytest.mark.parametrize(("suffix", "begin"), [("png", b"\x89PNG\r\n"), ("svg", b"<?xml")])
@@ -261,8 +251,6 @@ def test_a_long_title_has_several_lines(output_of, tmp_path):
 @pytest.mark.parametrize("name", ["curve.jpg", "png", "missing/curve.png"])
 def test_other_files_are_refused(assert_refused, tmp_path, name):
     path = tmp_path / name
-    sentence = (
-        f"save must be a name in a folder that exists and end in .png or .svg, got {path}; make "
-        f"the folder {path.parent}, or give another name"
-    )
-    assert_refused(sentence, "preview", SMALL, "--save", path)
+    sentence = "save must be a name in a folder that exists and end in .png or .svg, got "
+    cure = f"make the folder {path.parent}, or give another name"
+    assert_refused(f"{sentence}{path}; {cure}", "preview", SMALL, "--save", path)
