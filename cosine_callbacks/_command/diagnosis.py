@@ -193,8 +193,7 @@ def _lengths(reading: Reading, sample: list[int], wrong: list[int]) -> Faults:
     plan, positions, rates = reading.plan, reading.positions, reading.rates
     # Rows near the beginning as well as near the end: each length shows in a part of the curve.
     rows = {wrong[(len(wrong) - 1) >> shift] for shift in range(12)}
-    planned = {"t_max": plan.cycles.first, "warmup": plan.cycles.warmup, "hold": plan.cycles.hold}
-    for name, now in planned.items():
+    for name, now in plan.units.items():
         fitting = []
         for length in {n for i in rows for n in _lengths_through(reading, name, i)}:
             curve = reading.of(plan, **{name: length})

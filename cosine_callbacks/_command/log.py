@@ -37,18 +37,13 @@ class Log:
     def extend(self, rows: Iterable[tuple[Any, Any]]) -> None:
         """Add positions and their rates; either may be a text."""
         # One loop without calls of ours: a log may have millions of rows.
-        keep_position, keep_rate, is_finite = (
-            self.positions.append,
-            self.rates.append,
-            math.isfinite,
-        )
         for at, rate in rows:
             try:
                 position, number = int(at), float(rate)
-                if position < 0 or not is_finite(number):
+                if position < 0 or not math.isfinite(number):
                     raise ValueError  # noqa: TRY301 - the sentence below
-                keep_position(position)
-                keep_rate(number)
+                self.positions.append(position)
+                self.rates.append(number)
             except (OverflowError, TypeError, ValueError) as error:
                 raise ValueError(
                     f"{self.path} must hold a finite rate at each position from 0 to 2**63 - 1, "

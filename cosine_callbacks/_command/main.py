@@ -40,10 +40,8 @@ def make_parser() -> Any:
         from jsonargparse import ArgumentParser  # noqa: PLC0415 - for `required`
     new = partial(ArgumentParser, exit_on_error=False, allow_abbrev=False)
     top = new(prog="cosine-callbacks", description="See the curve: before training, and after.")
-    show, check = (
-        new(description="Show the learning rate that a run will use."),
-        new(description=CHECK),
-    )
+    show = new(description="Show the learning rate that a run will use.")
+    check = new(description=CHECK)
     check.add_argument("log", help=LOG)
     for made in (show, check):
         add = partial(made.add_argument, default=SUPPRESS)

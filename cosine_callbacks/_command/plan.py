@@ -7,15 +7,10 @@ from functools import cached_property, partial
 from typing import Any, Self, cast
 
 from cosine_callbacks._command.config import plan_run, read_config
-from cosine_callbacks._schedule import parameters
+from cosine_callbacks._schedule import parameters, validation
 from cosine_callbacks._schedule.cycles import Cycles, lay_out
 from cosine_callbacks._schedule.parameters import PARAMETERS, Parameters
-from cosine_callbacks._schedule.validation import (
-    as_indices,
-    as_interval,
-    parse_argument,
-    short_repr,
-)
+from cosine_callbacks._schedule.validation import parse_argument, short_repr
 from cosine_callbacks.formula import rate_at
 
 NULLS = "null", "Null", "NULL", "~", ""
@@ -49,6 +44,12 @@ class Plan:
         """Return the plan with other parameters; ValueError if these contradict the rest."""
         return replace(self, parameters=replace(self.parameters, **changes))
 
+    @property
+    def units(self) -> dict[str, int]:
+        """The lengths that may be given as fractions, in whole units."""
+        cycles = self.cycles
+        return {"t_max": cycles.first, "warmup": cycles.warmup, "hold": cycles.hold}
+
     @cached_property
     def until(self) -> int:
         """The position by which everything is seen."""
@@ -56,16 +57,14 @@ class Plan:
 
     def title(self, peaks: str) -> str:
         """Return the parameters that are not at their defaults, with the peaks of some curves."""
-        first, warmup, hold = self.cycles.first, self.cycles.warmup, self.cycles.hold
-        units = {"t_max": first, "warmup": warmup, "hold": hold}
         start = "" if self.optimizers is None else f"optimizers={self.optimizers}: "
         source = f" from {self.lr_initial_from}" if self.configured else ""
         shown = [f"{start}lr_initial={peaks}{source}"]
         given = parameters.as_dict(self.parameters)
         for text in parameters.non_defaults(self.parameters, given)[1:]:
             name = text.partition("=")[0]
-            rounded = name in units and isinstance(given[name], float)
-            shown.append(f"{text} ({units[name]} {self.interval}s)" if rounded else text)
+            rounded = name in self.units and isinstance(given[name], float)
+            shown.append(f"{text} ({self.units[name]} {self.interval}s)" if rounded else text)
         return f"{', '.join(shown)}; {self.length or ''} {self.interval}s".replace(";  ", "; ")
 
 
@@ -79,15 +78,15 @@ def make_plans(config: str | None, flags: Mapping[str, Any]) -> list[list[Plan]]
     length_in, updates = plan_run(trainer, flagged.pop("steps_per_epoch", None))
     peaks = [("--lr_initial", peak) for peak in flags.get("lr_initial", []) if peak not in NULLS]
     for each in callbacks:
-        if each.get("optimizers") is not None:
-            each["optimizers"] = parse_argument(as_indices, "optimizers", each["optimizers"])
+        if (which := each.get("optimizers")) is not None:
+            each["optimizers"] = parse_argument(validation.as_indices, "optimizers", which)
     plans = []
     for arguments in _chosen(callbacks, flagged.pop("optimizers", None)):
         given = arguments | flagged
         optimizers = given.pop("optimizers", None)
         own = None if "lr_initial" in flagged else given.get("lr_initial")
         sources = peaks or [_rate(rates) if own is None else ("the callback's init_args", own)]
-        interval = as_interval(given.pop("interval", "epoch"))
+        interval = validation.as_interval(given.pop("interval", "epoch"))
         length = length_in(interval)
         for source, given["lr_initial"] in sources:
             made = _parameters(given)
