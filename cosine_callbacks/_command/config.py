@@ -19,7 +19,7 @@ OURS = (
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
     "CosineAnnealingCallback",  # the short name works once the module is imported
 )
-LIMIT = partial(as_int, low=-1)  # -1 means no limit
+LIMIT, EPOCH = partial(as_int, low=-1), partial(as_int, low=0)  # -1 means no limit
 BATCHES = partial(validation.as_int_or_fraction, low=0, fractions=validation.UNIT)
 
 
@@ -125,16 +125,14 @@ def plan_run(
     limit = argument("overfit_batches", BATCHES, 0) or argument("limit_train_batches", BATCHES, 1.0)
     if trainer.get("fast_dev_run"):
         raise ValueError("trainer.fast_dev_run must be false, got true; preview the run you mean")
-    table = {
-        parse_argument(partial(as_int, low=0), "scheduling", start): parse_argument(
-            as_int, "scheduling", each
-        )
-        for callback in trainer.get("callbacks", [])
-        if isinstance(name := callback.get("class_path"), str)
-        and name.endswith("GradientAccumulationScheduler")
-        for scheduling in _arguments(callback, "", "scheduling").values()
-        for start, each in _mapping("scheduling", scheduling).items()
-    }
+    table: dict[int, int] = {}
+    for callback in trainer.get("callbacks", []):
+        name = callback.get("class_path")
+        if isinstance(name, str) and name.endswith("GradientAccumulationScheduler"):
+            given = _mapping("init_args", callback.get("init_args")).get("scheduling")
+            for start, each in _mapping("scheduling", given).items():
+                epoch = parse_argument(EPOCH, "scheduling", start)
+                table[epoch] = parse_argument(as_int, "scheduling", each)
     batches, updates = math.inf, None
     if steps_per_epoch is not None:
         batches = parse_argument(as_int, "steps_per_epoch", steps_per_epoch)

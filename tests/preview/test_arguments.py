@@ -64,7 +64,6 @@ GOOD = "preview --lr_initial 0.1 --t_max 10"
     [
         ("", "preview"),
         ("show", "show"),
-        (f"{GOOD} --gamma 1", "--gamma"),
         (f"{GOOD} --lr_ini 1", "--lr_ini"),
         (f"{GOOD} extra", "extra"),
         (f"{GOOD} --csv --json", "--json"),

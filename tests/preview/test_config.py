@@ -110,7 +110,6 @@ def test_flags_win_over_the_file(facts_of, written, flags, right):
     [
         # Integers are those of the run.
         *((f"t_max: {text}", {"t_max": 8}) for text in ("010", "08", "'8'", "8.0", "+8", "0b1000")),
-        ("t_max: 1:30", {"t_max": 90}),
         ("t_max: 1e3", {"t_max": 1000}),
         ("t_max: 0.5", {"t_max": 0.5}),
         ("t_max: 1.0", {"t_max": 1.0}),

@@ -99,6 +99,7 @@ def test_a_fault_is_named_and_a_right_log_has_none(tmp_path, said, form):
 BY_STEP = {"t_max": 100, "interval": "step"}
 BY_EPOCH = {"t_max": 10}
 WARM, RATIO = {**BY_STEP, "warmup": 0.1}, {**BY_STEP, "lr_min": 0, "lr_min_ratio": 0.1}
+RAMP = {"t_max": 90, "warmup": 20, "warmup_start_ratio": 0.1}
 OTHER_RATIO = "lr_min_ratio is 0.25 instead of 0.1"
 STEPS_TAKEN, EPOCHS_TAKEN = "steps are taken for epochs", "epochs are taken for steps"
 BEGUN_ANEW = "the curve begins anew at step 40, as after a lost checkpoint"
@@ -118,7 +119,8 @@ BEGUN_ANEW = "the curve begins anew at step 40, as after a lost checkpoint"
         ("keras", BY_STEP, lambda e: curve(10 * (e - 4 * (e > 3)) + 9, 100), BEGUN_ANEW),
         ("lightning", WARM, lambda e: curve(e, 80, warmup=8), "t_max is 80 instead of 100"),
         ("lightning", RATIO, lambda e: curve(e, 100, floor=0.025), OTHER_RATIO),
-        # A fraction that is very small.
+        # All rows lie in the warmup.
+        ("keras", RAMP, lambda e: 0.01 + 0.09 * e / 30, "warmup is 30 instead of 20"),
         ("lightning", {**BY_STEP, "warmup": 1e-308}, lambda _: 0.3, f"{CONSTANT} 0.3"),
     ],
 )
