@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from cosine_callbacks._schedule import validation
 from cosine_callbacks._schedule.validation import as_int, parse_argument, short_repr
@@ -12,8 +12,6 @@ from cosine_callbacks._trainer.run_length import run_length, unlimited
 
 MAX_CHARACTERS, MAX_ENTRIES = 200_000, 20_000
 CURE = "give the run's config, or the config.yaml that LightningCLI saves in its log folder"
-# YAML takes 1e-4 for a word: floats stay texts, as on the command line.
-READ = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "merge", "null")}
 OURS = (
     "cosine_callbacks.lightning.CosineAnnealingCallback",
     "cosine_callbacks.pytorch_lightning.CosineAnnealingCallback",
@@ -49,10 +47,6 @@ def _load(path: str) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - only a config needs it
 
     class Loader(yaml.SafeLoader):  # type: ignore[misc]
-        yaml_implicit_resolvers: ClassVar = {
-            first: [(tag, pattern) for tag, pattern in resolvers if tag in READ]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
         entries = 0
 
         def flatten_mapping(self, node: Any) -> None:
