@@ -107,10 +107,8 @@ def _chosen(callbacks: list[dict[str, Any]], wanted: str | None) -> list[dict[st
     if wanted is None:
         return callbacks
     found = {str(each.get("optimizers")): each for each in callbacks}
-    chosen = [
-        found[name] for name in found if re.findall(r"\d+", name) == re.findall(r"\d+", wanted)
-    ]
-    if chosen:
+    indices = re.findall(r"\d+", wanted)
+    if chosen := [found[name] for name in found if re.findall(r"\d+", name) == indices]:
         return chosen
     raise ValueError(f"optimizers must be a callback's, got {wanted}; give {' or '.join(found)}")
 
