@@ -61,6 +61,7 @@ def write_events(folder, numbers, tag="lr-SGD", first=0, *, tensor=False):
             Summary.Value(tag="loss", simple_value=math.nan),
             Summary.Value(tag="keras", tensor=make_tensor_proto("the model as JSON")),
             Summary.Value(tag="complex", tensor=make_tensor_proto(1 + 2j)),
+            Summary.Value(tag="vector", tensor=make_tensor_proto([1.0])),
             Summary.Value(tag="picture", image=Summary.Image(height=1, width=1)),
         ]
         for value in values:

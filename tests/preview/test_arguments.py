@@ -63,7 +63,6 @@ GOOD = "preview --lr_initial 0.1 --t_max 10"
     ("arguments", "named"),
     [
         ("", "preview"),
-        ("show", "show"),
         (f"{GOOD} --lr_ini 1", "--lr_ini"),
         (f"{GOOD} extra", "extra"),
         (f"{GOOD} --csv --json", "--json"),

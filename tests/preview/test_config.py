@@ -118,7 +118,7 @@ def test_flags_win_over_the_file(facts_of, written, flags, right):
         ("warmup: 0.25", {"warmup": 0.25}),
         ("warmup: 2, warmup_start_ratio: 0", {"warmup": 2, "warmup_start_ratio": 0.0}),
         ("t_max: 2, cycles: null, t_mult: 3, peak_decay: 1", {"cycles": None, "t_mult": 3}),
-        ("optimizers: [0]", {"lr_min": 0.0}),
+        ("optimizers: [0]", {"optimizers": None}),
         # Merge keys.
         ("<<: *all, t_max: 4", {"t_max": 4, "warmup": 2}),
         ("t_max: 4, <<: *all", {"t_max": 4, "warmup": 2}),
@@ -195,6 +195,7 @@ def test_the_restarts_are_those_of_the_run(output_of, config, length, init_args,
 TWO = f"""\
 trainer:
   max_epochs: 10
+  accumulate_grad_batches: 4
   callbacks:
     - {{class_path: {PATH}, init_args: {{optimizers: [0], t_max: 4}}}}
     - {{class_path: {PATH}, init_args: {{optimizers: 1, warmup: 0.25, hold: 0.04}}}}
@@ -227,10 +228,10 @@ def test_several_callbacks_and_several_peaks(output_of, config, tmp_path):
 def test_one_of_several_is_chosen(output_of, assert_refused, config, tmp_path):
     log = tmp_path / "log.csv"
     config.write_text(TWO)
-    log.write_text("epoch,lr\n0,0.1\n")
+    log.write_text("step,lr\n8,0.1\n")  # the last of 9 updates, of which each takes 4 batches
     one = "check must have one curve, got 2; give one --lr_initial, and choose a callback by --opt"
     assert_refused(one, "check", log, "--config", config)
-    assert output_of("check", log, "--optimizers [0] --config", config)
+    assert output_of("check --optimizers [0] --steps_per_epoch 34", log, "--config", config)
     none = "optimizers must be a callback's, got 7; give [0] or 1"
     assert_refused(none, "preview --optimizers 7 --config", config)
     config.write_text(TWO.replace("t_max: 4", "t_max: 4, interval: step"))
