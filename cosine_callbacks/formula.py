@@ -223,7 +223,7 @@ def cosine_annealing(
     e: NDArray[Any], *, lr_initial: float, lr_min: float = 0.0, t_max: int
 ) -> NDArray[float64]: ...
 def cosine_annealing(e: Any, *, lr_initial: float, lr_min: float = 0.0, t_max: int) -> Any:
-    """Return LR_min + 1/2 (LR_initial - LR_min) (1 + cos(pi e / T_max)), e clamped to [0, T_max].
+    """Return lr_min + 1/2 (lr_initial - lr_min) (1 + cos(pi e / t_max)), e clamped to [0, t_max].
 
     Source: SGDR, Loshchilov & Hutter, arXiv:1608.03983, equation (5).
 

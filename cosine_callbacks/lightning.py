@@ -18,7 +18,7 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
     LR(e) = floor + 1/2 (lr_initial - floor) (1 + cos(pi e / t_max)), where e counts finished epochs
     or optimizer updates. The rate depends on e alone, so a resumed run uses the same rates as an
     uninterrupted one, and after t_max the rate stays at the floor. Each rate is written before
-    anything logs or uses it, so the order of the callbacks does not matter.
+    anything logs or uses it, so the order matters only for a callback that sets rates itself.
 
     An epoch is a whole pass over the training data; a batch that Lightning trains again after a
     resume has the rate of the next epoch. The planned run is what is done plus what is left under
@@ -36,7 +36,7 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
         lr_min: The floor as a rate, >= 0 and at most each group's own rate.
         lr_initial: Peak rate of every group, > 0; None takes each group's own (0 stays 0).
         lr_min_ratio: The floor as a fraction of each group's peak, in [0, 1]; instead of lr_min.
-        interval: What e, t_max and warmup count: "epoch", or "step" for optimizer updates.
+        interval: Unit of e, t_max, warmup and hold: "epoch", or "step" for optimizer updates.
         warmup: Length of the linear warmup: an int in units, or a fraction of the first cycle in
             (0, 1), rounded to whole units (0.05 of 10 is 0).
         hold: Units at the peak between warmup and cosine, an int or a fraction likewise.
@@ -59,7 +59,8 @@ class CosineAnnealingCallback(TrainerCallback, Callback):
         UserWarning: Each once per fit: the checkpoint has other parameters or no counts, the model
             configures another rate, reloaded data have another number of batches than planned, a
             warmup given as a fraction is rounded to 0, or in manual optimization weights change
-            although the `step` of their optimizer is never called.
+            although the `step` of their optimizer is never called. Also for each param group that
+            is added, or whose rate is set, below the floor: it is held there.
 
     Examples:
         >>> from cosine_callbacks.lightning import CosineAnnealingCallback

@@ -41,9 +41,9 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
         peak_decay: Cycle i starts at floor + (lr_initial - floor) * peak_decay**i, in (0, 1].
         optimizers: Name of the model's attribute that holds the optimizer to drive, or a list of
             names, for a `train_step` that applies its own optimizers; each has its own peak and
-            is logged as `learning_rate_<name>`. None is `model.optimizer`. On JAX the state of
-            `train_step` must hold their variables: set `self.kept = self.d_optimizer.variables` in
-            the built model, and Keras puts them there.
+            is logged as `learning_rate_<name>`. None is `model.optimizer`. On JAX, also set
+            `self.kept = self.d_optimizer.variables` in the built model, so that `train_step` gets
+            them in its state.
 
     Raises:
         TypeError: An argument has the wrong type (bool and str are no numbers), or optimizers is
@@ -56,7 +56,8 @@ class CosineAnnealingCallback(FitCallback, tf.keras.callbacks.Callback):
     Warns:
         UserWarning: Once per fit: another callback sets the rate, too (list this one last); the
             optimizer took no update in the first epoch; a warmup given as a fraction is rounded to
-            0; a fit that goes on has another length than the one before (pass t_max).
+            0; a fit that goes on has another length than the one before (pass t_max); an optimizer
+            was trained before (pass lr_initial); several steps per execution with interval "step".
 
     Examples:
         >>> import tensorflow as tf

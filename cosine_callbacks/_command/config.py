@@ -37,7 +37,7 @@ def read_config(path: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[s
         raise ValueError(f"{path} must have our callback in trainer.callbacks, got none; {CURE}")
     if (other := tree.get("lr_scheduler")) is not None:
         raise ValueError(
-            "lr_scheduler must not stand beside our callback, which drives the optimizer, got "
+            "lr_scheduler must not be given with our callback, which drives the optimizer, got "
             f"{short_repr(other)}; remove one of the two"
         )
     return [_mapping("init_args", each.get("init_args")) for each in ours], trainer, _rates(tree)

@@ -49,9 +49,11 @@ class Reading:
 
         same_unit = log.unit == plan.interval
         if not same_unit and not updates:
+            changes = plan.updates_per_epoch is not None
             raise ValueError(
-                f"steps_per_epoch must tell the {log.unit}s of {log.path} in {plan.interval}s, got "
-                "none or an accumulation that changes; give --steps_per_epoch"
+                f"{log.path} must count {plan.interval}s, got {log.unit}s and "
+                f"{'an accumulation that changes' if changes else 'no steps_per_epoch'}; give "
+                f"{'a log that does' if changes else '--steps_per_epoch'}"
             )
         self.e, self.other = (own, converted) if same_unit else (converted, own)
         self.exact = same_unit and not after

@@ -24,12 +24,12 @@ CONFIG = (
     "LightningCLI YAML that has our callback: the run's, or the resolved one in its log folder; "
     "the other arguments win over it"
 )
-LOG = "CSV file of Lightning or Keras, or a TensorBoard event file or folder of such"
+LOG = "CSV file of Lightning or Keras, or a TensorBoard event file or a folder of them"
 FLAGS = {
     **{name: parameter.help for name, parameter in PARAMETERS.items()},
     "interval": "the unit of all lengths: epoch, or step for optimizer updates (default: epoch)",
-    "steps_per_epoch": "batches per epoch and process, which no config tells",
-    "optimizers": "choose a callback where the config has several: the value that it has there",
+    "steps_per_epoch": "batches per epoch and process; not in a config",
+    "optimizers": "which callback, if the config has several: its value there",
 }
 FLAGS["lr_initial"] += "; may be repeated, for a curve each"
 

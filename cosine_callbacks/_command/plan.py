@@ -121,7 +121,7 @@ def _rate(rates: Mapping[str, Any]) -> tuple[str, float]:
         return found[0]
     shown = " and ".join(f"{place}={rate}" for place, rate in found) or "none"
     raise ValueError(
-        "lr_initial must be given where a config does not tell the one rate of the optimizer, got "
+        "lr_initial must be given where the config has no single rate of the optimizer, got "
         f"{shown}; give --lr_initial"
     )
 

@@ -118,7 +118,7 @@ def lost_warmup(parameters: Parameters, cycles: Cycles, interval: str) -> str | 
     units = f"{interval}s"
     cure = "" if interval == "step" else "interval='step' or "
     return (
-        f"warmup must be half a unit of the first cycle at least, got {parameters.warmup} of "
+        f"warmup must be more than half a unit of the first cycle, got {parameters.warmup} of "
         f"{cycles.first} {units}, which is 0 {units}; give {cure}an int"
     )
 

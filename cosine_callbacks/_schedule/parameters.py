@@ -77,7 +77,7 @@ PARAMETERS = {
         "units at the peak after the warmup: an int, or a fraction of the first cycle in (0, 1) "
         "(default: 0)",
         saved=True,
-        aliases="hold_steps hold_epochs num_stable_steps constant_steps",
+        aliases="hold_steps hold_epochs num_stable_steps",
     ),
     "warmup_start_ratio": Parameter(
         partial(as_float, within=UNIT),

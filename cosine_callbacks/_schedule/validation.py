@@ -50,7 +50,9 @@ UNIT_WITHOUT_1 = Range(0, 1, open_high=True)
 
 def short_repr(value: object) -> str:
     """Return a short repr of one line for an error message."""
-    return " ".join(reprlib.repr(value).split())
+    short = reprlib.Repr()
+    short.maxlevel = 2
+    return " ".join(short.repr(value).split())
 
 
 def as_number(name: str, value: Any) -> int | float:

@@ -241,14 +241,16 @@ def test_one_of_several_is_chosen(output_of, assert_refused, config, tmp_path):
 
 CURE = "give the run's config, or the config.yaml that LightningCLI saves in its log folder"
 NO_CALLBACK = f"{{}} must have our callback in trainer.callbacks, got none; {CURE}"
-RATES = "lr_initial must be given where a config does not tell the one rate of the optimizer, got "
+RATES = "lr_initial must be given where the config has no single rate of the optimizer, got "
 NO_RATE = f"{RATES}none; give --lr_initial"
 TWO_RATES = f"{RATES}model.lr=0.1 and model.optimizer.init_args.lr=2.0; give --lr_initial"
 NO_LENGTH = "t_max must be an int where the run's length is unknown, got None; give --t_max, or "
 NO_PARAMETER = (
     "init_args must hold parameters of the callback, got 'tmax'; give lr_initial, t_max, "
 )
-BESIDE = "lr_scheduler must not stand beside our callback, which drives the optimizer, got 'StepLR'"
+BESIDE = (
+    "lr_scheduler must not be given with our callback, which drives the optimizer, got 'StepLR'"
+)
 NO_UNITS = "cycles must each get at least one unit of the planned 0, got 1 with t_mult=1; give"
 FAST = "trainer.fast_dev_run must be false, got true; preview the run you mean"
 NONE_LEFT = "trainer.limit_train_batches times steps_per_epoch must be an int >= 1, got 0"
@@ -323,7 +325,7 @@ def test_aliases_take_no_memory(command, config, text):
     status, _, stderr = command("preview --json --lr_initial 1 --config", config)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 10_000_000
+    assert peak < 50_000_000  # some for imports; the texts would need ten times as much
     assert (status, stderr.count("\n")) in {(0, 0), (2, 1)}
 
 

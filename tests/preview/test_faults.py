@@ -132,7 +132,8 @@ def test_units_and_fractions(tmp_path, kind, plan, rate, said):
 
 def test_other_units_need_the_steps_per_epoch(tmp_path):
     log = write_log(tmp_path, "lightning", [0.1])
-    with pytest.raises(ValueError, match=r"^steps_per_epoch must tell the steps of .* in epochs, "):
+    sentence = r"must count epochs, got steps and no steps_per_epoch; give --steps_per_epoch$"
+    with pytest.raises(ValueError, match=sentence):
         verdict(log, BY_EPOCH)
 
 

@@ -136,7 +136,7 @@ def test_warmup_is_checked_against_the_planned_first_cycle():
 def test_a_warmup_that_is_rounded_to_nothing(given, planned, interval, what):
     parameters = Parameters(**given)
     sentence = lost_warmup(parameters, lay_out(parameters, planned), interval)
-    begin = f"warmup must be half a unit of the first cycle at least, got {what}"
+    begin = f"warmup must be more than half a unit of the first cycle, got {what}"
     assert sentence.startswith(begin) if what else sentence is None
 
 

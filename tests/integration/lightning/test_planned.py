@@ -142,7 +142,7 @@ def test_a_smoke_test_of_a_valid_plan_passes(smoke, options, first):
 def test_a_warmup_that_is_rounded_to_nothing_is_named_once():
     model = Model()
     sentence = (
-        "warmup must be half a unit of the first cycle at least, got 0.05 of 4 epochs, which is 0 "
+        "warmup must be more than half a unit of the first cycle, got 0.05 of 4 epochs, which is 0 "
         "epochs; give interval='step' or an int"
     )
     with pytest.warns(UserWarning, match=re.escape(sentence)) as caught:
