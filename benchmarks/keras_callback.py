@@ -75,5 +75,5 @@ def measure(*, quick: bool) -> list[Row]:
         step = partial(fit, variables=variables, batches=times)
         found = ratios(step(ours(interval="step")), step(Setter()), *size)
         what = f"step in fit, callback on {BACKEND}, {variables} variables"
-        rows.append(Row(what, "a bare setter", found, MOST_STEP))
+        rows.append(Row(what, "a callback that only sets the rate", found, MOST_STEP))
     return rows

@@ -78,7 +78,7 @@ def measure(*, quick: bool) -> list[Row]:
         for n in (MANY, FEW)
     )
     found = [FEW / MANY * each for each in ratios(many_groups, few_groups, *size)]
-    rows.append(Row(f"one update, each of {MANY} groups", f"each of {FEW}", found, MOST_MANY))
+    rows.append(Row(f"one update, each of {MANY} groups", f"one of {FEW} groups", found, MOST_MANY))
     endless = Parameters(t_max=10, lr_min=LR_MIN, cycles=None)
     write = writing([{"lr": 0.1}, {"lr": 0.1}], endless)
     return [*rows, memory_row("updates, endless restarts", write, quick=quick)]

@@ -230,7 +230,7 @@ def another_keyword(folder):
 
 # By title: in which environment each message of the section comes from which run.
 CASES = {
-    "The rate is 0 from the start": [("keras", rate_of_0)],
+    "The optimizer has rate 0": [("keras", rate_of_0)],
     "The warmup is missing": [("lightning", warmup_of_no_epoch)],
     "The rate is constant in Keras": [("keras", optimizer_that_is_not_applied)],
     "The rate is constant in manual optimization": [("lightning", step_that_is_never_called)],
@@ -244,6 +244,8 @@ CASES = {
     "The optimizer has a schedule already": [("keras", optimizer_with_a_schedule)],
     "Another callback sets the rate": [("keras", another_writer)],
     "A loaded model starts at a low rate": [("keras", trained_model)],
+    "A saved model does not load": [],
+    "The schedule ends too early with gradient accumulation": [],
     "Several batches have one rate": [("keras", several_batches_at_once)],
 }
 RUNS = [
