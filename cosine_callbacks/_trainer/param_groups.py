@@ -112,11 +112,14 @@ class ParamGroups:
             self._versions[k] = new[k]._version
         for k, group in enumerate(groups):
             if group["lr"] is not written[k]:
+                # Its rate may be refused: leave none half of the groups at new rates.
+                for begun, rate in zip(groups[:k], written, strict=False):
+                    begun["lr"] = rate
                 self._adopt_changed(groups)
                 self.write(groups, at)
                 return
-            written[k] = group["lr"] = new[k]
-        self.position = at
+            group["lr"] = new[k]
+        self._written, self.position = new, at
 
     def _adopt_changed(self, groups: list[dict[str, Any]]) -> None:
         """Adopt every group that is new or whose rate is another one than was written."""
