@@ -1,4 +1,7 @@
-"""The constructor of the callback. tests/unit/test_refusals.py has all values of each argument."""
+"""The constructor of the callback.
+
+tests/unit/test_refusals.py has all values of each argument, test_cli.py one of each for this class.
+"""
 
 import copy
 import doctest
@@ -16,22 +19,11 @@ from .parts import CosineAnnealingCallback, pl
 @pytest.mark.parametrize(
     ("options", "error", "named"),
     [
-        ({"t_max": 8.0}, ValueError, "t_max must be an int"),
-        ({"lr_min": -1}, ValueError, "lr_min must be >= 0"),
-        ({"lr_initial": True}, TypeError, "lr_initial must be a number"),
-        ({"lr_min_ratio": 1.5}, ValueError, "lr_min_ratio must be in"),
-        ({"interval": "batch"}, ValueError, "interval must be 'epoch' or 'step', got 'batch'"),
         ({"interval": ["step"]}, TypeError, "interval must be 'epoch' or 'step'"),
-        ({"warmup": 1.0}, ValueError, "warmup must be an int"),
         ({"hold": None}, TypeError, "hold must be a number"),
-        ({"warmup_start_ratio": 0.5}, ValueError, "warmup_start_ratio needs a warmup"),
         ({"cycles": None}, ValueError, "t_max must be given with cycles=None"),
-        ({"t_mult": 0}, ValueError, "t_mult must be an int"),
-        ({"peak_decay": 0}, ValueError, "peak_decay must be in"),
-        ({"optimizers": -1}, ValueError, "optimizers must be an int >= 0"),
         ({"optimizers": 0.0}, ValueError, "optimizers must be an int >= 0"),
         ({"optimizers": []}, ValueError, "optimizers must hold each index once and at least one"),
-        ({"optimizers": [0, 0]}, ValueError, "optimizers must hold each index once and at least"),
         ({"optimizers": [False]}, TypeError, "optimizers must be a number"),
         ({"optimizers": "01"}, TypeError, "optimizers must be a number"),
         ({"optimizers": b"01"}, TypeError, "optimizers must be a number"),
