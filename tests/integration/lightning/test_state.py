@@ -10,21 +10,18 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.curve import cosines
 from tests.saved_at_d15b331 import make_checkpoints as old
 
-from .parts import CosineAnnealingCallback, Model, Validated, fit, per_update, said, trainer
+from .parts import CosineAnnealingCallback, Model, Validated, fit, per_update, trainer
 
 KEY = "CosineAnnealingCallback{'optimizers': None}"
 
 
-def test_the_state_key_names_no_hyperparameter():
+def test_the_state_key_names_no_hyperparameter_and_a_subclass_may_name_its_own():
     assert per_update(t_max=10).state_key == CosineAnnealingCallback().state_key == KEY
     for one in (1, [1]):
         assert per_update(optimizers=one).state_key == "CosineAnnealingCallback{'optimizers': [1]}"
 
-
-def test_a_subclass_may_name_its_state_as_lightning_says():
     class Made(CosineAnnealingCallback):
         @property
         def state_key(self):
@@ -42,34 +39,14 @@ def test_the_state_is_plain_and_loads_with_weights_only(tmp_path):
     assert callback.state_dict() == {}
     fit(Model(), callback, max_epochs=2).save_checkpoint(tmp_path / "run.ckpt")
     saved = torch.load(tmp_path / "run.ckpt", weights_only=True)["callbacks"]
-    assert saved[callback.state_key] == {
-        "version": 1,
-        "interval": "step",
-        "t_max": 10,
-        "planned": 20,
-        "warmup": 1,
-        "hold": 0,
-        "warmup_start_ratio": None,
-        "cycles": 2,
-        "t_mult": 1,
-        "peak_decay": 1.0,
-        "epochs": 2,
-        "open": False,
-        "cut": False,
-        "batches": 20,
-        "ends": 2,
-        "plan": {
-            "interval": "step",
-            "batches": 10.0,
-            "limits": [2.0, math.inf],
-            "accumulation": [[0, 1]],
-            "length": 20,
-        },
-        "counted": False,
-        "optimizers": [
-            {"index": 0, "bases": [0.1], "floors": [0.0], "count": 0, "configured": [0.1]}
-        ],
-    }
+    curve = {"interval": "step", "t_max": 10, "planned": 20, "warmup": 1, "hold": 0}
+    curve |= {"warmup_start_ratio": None, "cycles": 2, "t_mult": 1, "peak_decay": 1.0}
+    done = {"epochs": 2, "open": False, "cut": False, "batches": 20, "ends": 2, "counted": False}
+    plan = {"interval": "step", "batches": 10.0, "limits": [2.0, math.inf]}
+    plan |= {"accumulation": [[0, 1]], "length": 20}
+    only = {"index": 0, "bases": [0.1], "floors": [0.0], "count": 0, "configured": [0.1]}
+    state = {"version": 1, **curve, **done, "plan": plan, "optimizers": [only]}
+    assert saved[callback.state_key] == state
 
 
 @pytest.fixture
@@ -81,8 +58,7 @@ def edited(tmp_path):
         fit(Model(), per_update(t_max=10), max_steps=5).save_checkpoint(path)
         checkpoint = torch.load(path, weights_only=True)
         state = checkpoint["callbacks"][KEY] | changes
-        kept = {name: value for name, value in state.items() if value != "gone"}
-        checkpoint["callbacks"][KEY] = kept
+        checkpoint["callbacks"][KEY] = {key: each for key, each in state.items() if each != "gone"}
         torch.save(checkpoint, path)
         return path
 
@@ -94,15 +70,8 @@ def edited(tmp_path):
     [
         {"t_max": -1},
         {"t_max": "gone"},
-        {"t_max": torch.tensor(10)},
         {"peak_decay": torch.tensor(1.0, device="meta")},
-        {"interval": "hour"},
-        {"version": "1"},
-        {"epochs": None},
-        {"optimizers": 3},
-        {"optimizers": [{"index": 0, "bases": ["0.1"], "floors": [0.0], "count": 0}]},
         {"optimizers": [{"index": 0, "bases": [math.nan], "floors": [0.0], "count": 0}]},
-        {"optimizers": [{"index": "0", "bases": [0.1], "floors": [0.0], "count": 0}]},
         {"version": 2, "added_then": True},
     ],
     ids=str,
@@ -122,26 +91,6 @@ def test_a_foreign_or_a_newer_state_is_refused_in_one_sentence(edited, changes):
     assert model.used == []
 
 
-@pytest.mark.parametrize("state", [torch.zeros(3), torch.zeros(0), [1]], ids=str)
-def test_a_state_that_is_no_dict_is_refused(state):
-    callback = CosineAnnealingCallback()
-    callback.setup(trainer(callback), None, "fit")
-    with pytest.raises(ValueError, match="must be one that it saved"):
-        callback.load_state_dict(state)
-
-
-def test_missing_keys_of_an_older_state_get_their_defaults(edited, recwarn):
-    callback = per_update(t_max=10)
-    fit(Model(), callback, max_steps=1)
-    unknown = callback.state_dict().keys() - {"interval", "t_max", "optimizers"}
-    optimizers = [{"index": 0, "bases": [0.1], "floors": [0.0]}]
-    checkpoint = edited(**dict.fromkeys(unknown, "gone"), optimizers=optimizers)
-    resumed = Model()
-    fit(resumed, callback, max_steps=10, ckpt_path=checkpoint)
-    assert resumed.rates == cosines(range(5, 10), 10)
-    assert said(recwarn, "the checkpoint has other parameters") == []
-
-
 def test_other_stages_ignore_the_state(edited):
     used, fresh = per_update(t_max=10), per_update(t_max=10)
     fit(Validated(), used, max_steps=3)
@@ -159,17 +108,17 @@ def test_a_fitted_callback_can_be_pickled():
     assert torch.load(file, weights_only=False).state_dict() == callback.state_dict()
 
 
-OLD = {
-    "step.ckpt": (lambda: old.Model(10), old.STEP, {"max_steps": 25}),
-    "epoch.ckpt": (lambda: old.Model(4), old.EPOCH, {"max_epochs": 8}),
-    "manual.ckpt": (lambda: old.Manual(4), old.MANUAL, {"max_epochs": 3}),
-}
-
-
-@pytest.mark.parametrize("name", OLD)
-def test_a_checkpoint_that_an_old_version_saved_resumes(name):
-    make_model, parameters, limits = OLD[name]
-    folder, model = Path(old.__file__).parent, make_model()
+@pytest.mark.parametrize(
+    ("name", "model", "parameters", "limits"),
+    [
+        ("step.ckpt", old.Model(10), old.STEP, {"max_steps": 25}),
+        ("epoch.ckpt", old.Model(4), old.EPOCH, {"max_epochs": 8}),
+        ("manual.ckpt", old.Manual(4), old.MANUAL, {"max_epochs": 3}),
+    ],
+    ids=["step", "epoch", "manual"],
+)
+def test_a_checkpoint_that_an_old_version_saved_resumes(name, model, parameters, limits):
+    folder = Path(old.__file__).parent
     old.fit(model, parameters, ckpt_path=folder / name, **limits)
     # Those of the run that was not interrupted.
     assert model.used == json.loads((folder / "checkpoints.json").read_text())[name]
