@@ -29,10 +29,11 @@ class Model(pl.LightningModule):
         used: (global_step, epoch, rates of all groups) of each update, in order.
     """
 
-    def __init__(self, lr=0.1, *, batches=10, optimizer=torch.optim.SGD, **options):
+    def __init__(self, lr=0.1, *, batches=10, optimizer=torch.optim.SGD, scheduler=None, **options):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.lr, self.batches, self.optimizer, self.options = lr, batches, optimizer, options
+        self.scheduler = scheduler
         self.used = []
 
     def training_step(self, batch, batch_idx):
@@ -52,7 +53,13 @@ class Model(pl.LightningModule):
         return [used[2 + group] for used in self.used if len(used) > 2 + group]
 
     def configure_optimizers(self):
-        return self.optimizer(self.parameters(), lr=self.lr, **self.options)
+        return self.scheduled(self.optimizer(self.parameters(), lr=self.lr, **self.options))
+
+    def scheduled(self, optimizer):
+        if self.scheduler is None:
+            return optimizer
+        scheduler = {"scheduler": self.scheduler(optimizer), "interval": "step", "monitor": "loss"}
+        return [optimizer], [scheduler]
 
     def train_dataloader(self):
         return DataLoader(TensorDataset(torch.ones(self.batches, 1)))
@@ -70,6 +77,52 @@ class Validated(Model):
         pass
 
     test_step = validation_step
+
+
+class Backbone(Model):
+    """With a layer that the optimizer does not have from the start, and a loss that is logged."""
+
+    def __init__(self, lr=0.1, **options):
+        super().__init__(lr, **options)
+        self.backbone = torch.nn.Linear(4, 4)
+
+    def training_step(self, batch, batch_idx):
+        self.log("loss", 1.0)
+        return self.backbone(torch.ones(1, 4)).sum() + self.weight.sum()
+
+    def configure_optimizers(self):
+        return self.optimizer([self.weight], lr=self.lr)
+
+
+class Gan(Model):
+    """Two optimizers with one weight each, some times updated at each batch (default: once).
+
+    Attributes:
+        by_optimizer: The rates of each optimizer, update by update; `used` is of the first.
+    """
+
+    automatic_optimization = False
+
+    def __init__(self, *, times=(lambda _: 1, lambda _: 1), kind=torch.optim.SGD):
+        super().__init__()
+        self.other = torch.nn.Parameter(torch.zeros(1))
+        self.times, self.kind, self.by_optimizer = times, kind, ([], [])
+
+    def configure_optimizers(self):
+        return [self.kind([self.weight], lr=0.1), self.kind([self.other], lr=0.01)]
+
+    def training_step(self, batch, batch_idx):
+        for index, times in enumerate(self.times):
+            for _ in range(times(batch_idx)):
+                optimizer = self.optimizers()[index]
+                optimizer.zero_grad()
+                self.manual_backward(self.weight.sum() + self.other.sum())
+                self.by_optimizer[index].append(optimizer.param_groups[0]["lr"])
+                optimizer.step()
+
+    def on_before_optimizer_step(self, optimizer):
+        if optimizer is self.trainer.optimizers[0]:
+            super().on_before_optimizer_step(optimizer)
 
 
 class Stream(IterableDataset):
