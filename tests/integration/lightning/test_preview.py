@@ -1,5 +1,6 @@
 """The command and real runs: it shows the rates that they use, and checks their logs."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from cosine_callbacks._command.main import main
 from tests.integration.lightning.parts import FRAMEWORK, CosineAnnealingCallback, Model, fit, pl
 from tests.integration.lightning.test_cli import cli
+from tests.integration.lightning.test_groups import Groups
 
 
 class Net(Model):
@@ -96,23 +98,6 @@ def test_the_configs_that_a_run_has_and_saves(tmp_path, capsys, name):
         assert [float(line.partition(",")[2]) for line in lines] == run.model.rates
 
 
-class Scheduled(Model):
-    """Two groups, and a torch scheduler that steps at every update if there is a t_max."""
-
-    def __init__(self, t_max=None):
-        super().__init__(batches=8)
-        self.t_max = t_max
-
-    def configure_optimizers(self):
-        self.other = torch.nn.Parameter(torch.zeros(1))
-        groups = [{"params": [self.weight]}, {"params": [self.other], "lr": 0.01}]
-        optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9)
-        if self.t_max is None:
-            return optimizer
-        scheduler = CosineAnnealingLR(optimizer, self.t_max)
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
-
-
 TORCH = "the rate climbs after the end, as with torch's CosineAnnealingLR"
 OF_EPOCHS = ["--steps_per_epoch", "8", "--t_max"]
 BY_STEP = ["--interval", "step", "--t_max"]
@@ -133,7 +118,9 @@ def test_the_log_of_a_real_run(tmp_path, capsys, t_max, callback, plan, said):  
     monitor = pl.callbacks.LearningRateMonitor("step", log_momentum=True)
     ours = [] if callback is None else [CosineAnnealingCallback(**callback)]
     logger = pl.loggers.CSVLogger(tmp_path)
-    fit(Scheduled(t_max), monitor, *ours, logger=logger, max_epochs=3, log_every_n_steps=1)
+    scheduler = None if t_max is None else partial(CosineAnnealingLR, T_max=t_max)
+    model = Groups(0.1, 0.01, batches=8, momentum=0.9, scheduler=scheduler)
+    fit(model, monitor, *ours, logger=logger, max_epochs=3, log_every_n_steps=1)
     log = str(Path(logger.log_dir, "metrics.csv"))
     capsys.readouterr()
     assert main(["check", log, *plan, "--lr_initial", "0.1"]) == 2
