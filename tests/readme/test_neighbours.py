@@ -8,34 +8,32 @@ PAGE = (ROOT / "docs" / "neighbours.md").read_text()
 # The tests of each row, by section and first cell.
 TESTS = {
     "Lightning": {
-        "`WeightAveraging`, `EMAWeightAveraging`": ["test_weight_averaging"],
+        "`WeightAveraging`, `EMAWeightAveraging`": ["test_callbacks_that_leave_the_curve_alone"],
         "`StochasticWeightAveraging`": ["test_stochastic_weight_averaging_takes_over"],
-        "`GradientAccumulationScheduler`": ["test_gradient_accumulation_scheduler"],
+        "`GradientAccumulationScheduler`": ["test_callbacks_that_leave_the_curve_alone"],
         "`BatchSizeFinder`, `Tuner.scale_batch_size`": [
             "test_the_planned_length_is_that_of_the_found_batch_size"
         ],
-        "`LearningRateFinder`, `Tuner.lr_find`": [
-            "test_the_result_of_the_learning_rate_finder_is_the_base"
-        ],
+        "`LearningRateFinder`, `Tuner.lr_find`": ["test_the_result_of_a_range_test_is_the_base"],
         "`BackboneFinetuning`": ["test_backbone_finetuning"],
         "`EarlyStopping`": ["test_early_stopping_only_cuts_the_curve"],
-        "`ModelPruning`": ["test_model_pruning"],
-        "`RichProgressBar`": ["test_rich_progress_bar"],
+        "`ModelPruning`": ["test_callbacks_that_leave_the_curve_alone"],
+        "`RichProgressBar`": ["test_callbacks_that_leave_the_curve_alone"],
         "`LearningRateMonitor`": ["test_the_monitor_logs_the_rate_used"],
         "an lr scheduler from `configure_optimizers`": [
-            "test_a_scheduler_on_the_same_optimizer_is_refused"
+            "test_a_conflict_is_refused_before_the_first_rate"
         ],
         "a second of our callbacks with the same `optimizers=`": [
             "test_two_callbacks_with_the_same_optimizers_are_refused_by_the_trainer"
         ],
         "a second of our callbacks on the same optimizer with another `optimizers=`": [
-            "test_two_callbacks_on_one_optimizer_are_refused"
+            "test_a_conflict_is_refused_before_the_first_rate"
         ],
         "`torch.compile` of the model": ["test_a_compiled_model"],
-        "`torch.compile` of the optimizer's step": ["test_a_compiled_optimizer"],
-        "fused, foreach and tensor-rate Adam": ["test_kinds_of_adam"],
-        "8-bit AdamW of torchao": ["test_an_8_bit_optimizer"],
-        "schedulefree": ["test_a_schedule_free_optimizer"],
+        "`torch.compile` of the optimizer's step": ["test_kinds_of_optimizers"],
+        "fused, foreach and tensor-rate Adam": ["test_kinds_of_optimizers"],
+        "8-bit AdamW of torchao": ["test_kinds_of_optimizers"],
+        "schedulefree": ["test_kinds_of_optimizers"],
         "SAM with `first_step` and `second_step`": ["test_an_optimizer_whose_step_is_never_called"],
         "data that are reloaded with another number of batches": [
             "test_reloaded_data_of_another_length_are_named_once"
