@@ -140,18 +140,6 @@ class Streamed(Model):
         return DataLoader(Stream(self.batches))
 
 
-class Saver(pl.callbacks.Checkpoint):
-    """Save in one hook, once so many updates are done; Lightning calls it after the others."""
-
-    def __init__(self, path, hook, updates):
-        self.path, self.updates = path, updates
-        setattr(self, hook, self.save)
-
-    def save(self, trainer, *_):
-        if trainer.global_step == self.updates:
-            trainer.save_checkpoint(self.path)
-
-
 def trainer(*callbacks, **options):
     """A quiet Trainer on the CPU."""
     quiet = {
@@ -171,8 +159,3 @@ def fit(model, *callbacks, ckpt_path=None, **options):
     made = trainer(*callbacks, **options)
     made.fit(model, ckpt_path=ckpt_path)
     return made
-
-
-def said(caught, words):
-    """Return those of the warnings caught that have these words."""
-    return [str(each.message) for each in caught if words in str(each.message)]
