@@ -349,7 +349,7 @@ def test_a_rate_set_before_the_first_write_is_the_peak():
     assert model.rates[10:] == cosines(range(6, 16), 16, 0.2)
 
 
-def test_a_refused_rate_that_is_corrected_leaves_the_other_groups_alone():
+def test_a_refused_rate_leaves_the_other_groups_alone_and_may_be_corrected():
     class Corrected(Groups):
         """Set two of five rates, one of them to an invalid value; catch the error, correct it."""
 
@@ -360,8 +360,10 @@ def test_a_refused_rate_that_is_corrected_leaves_the_other_groups_alone():
             groups = self.optimizers().param_groups
             if batch_idx == 4:
                 groups[1]["lr"], groups[3]["lr"] = 0.05, -0.1
+                before = [group["lr"] for group in groups]
                 with pytest.raises(ValueError, match=r"^lr_min must .* group 3 .*\(-.*, got 0"):
                     self.optimizers().step()
+                assert [group["lr"] for group in groups] == before
                 groups[3]["lr"] = 0.05
             else:
                 self.optimizers().step()
