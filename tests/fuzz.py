@@ -15,6 +15,19 @@ EXAMPLES = settings(
     derandomize=True,
     database=None,
 )
+# A valid value of each parameter.
+VALID = {
+    "lr_initial": 0.1,
+    "t_max": 10,
+    "lr_min": 0.01,
+    "lr_min_ratio": 0.1,
+    "warmup": 2,
+    "hold": 3,
+    "warmup_start_ratio": 0.5,
+    "cycles": 2,
+    "t_mult": 2,
+    "peak_decay": 0.5,
+}
 # Arguments that are valid, and mostly also together.
 SHAPE = {
     "lr_initial": st.floats(0.01, 1),
@@ -47,15 +60,18 @@ class MultilineRepr:
 
 
 # fmt: off
+NO_NUMBERS = [
+    True, np.False_, np.array(True), int, len, Symbolic(), MultilineRepr(),  # noqa: FBT003
+    "", "10", "x" * 10**6, "a\nb", b"\n", np.str_("epoch"), np.array("10"),
+    [], [1], [0.5] * 10**5, (1,), {}, {"lr_initial": 1}, range(3),
+    1j, np.complex128(1), Decimal(1), Fraction(1, 2),
+]
 SPECIAL = [
-    None, True, np.False_, int, len, Symbolic(), MultilineRepr(),
-    "", "10", "x" * 10**6, "a\nb", b"\n", np.str_("epoch"),
-    [], [1], [0.5] * 10**5, {}, {"lr_initial": 1},
-    1j, Decimal(1), Fraction(1, 2),
+    None, *NO_NUMBERS,
     0, 10**18, 2**31, 2**63 - 1, 2**63, 10**400, -(10**400),
     -0.0, 1.0, math.ulp(0.0), 1.7976931348623157e308, math.nan, math.inf, -math.inf,
     np.float32(0.1), np.float16(math.inf), np.longdouble(1), np.int8(-1), np.uint64(2**64 - 1),
-    np.array(3), np.array([1.0]), np.zeros((0,)), np.array("1"), np.datetime64("2020-01-01"),
+    np.array(3), np.array([1.0]), np.zeros((0,)), np.datetime64("2020-01-01"),
 ]
 # fmt: on
 values = (

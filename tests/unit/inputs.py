@@ -9,20 +9,6 @@ from hypothesis import strategies as st
 
 from cosine_callbacks import CosineAnnealing
 
-# A valid value of each parameter.
-VALID = {
-    "lr_initial": 0.1,
-    "t_max": 10,
-    "lr_min": 0.01,
-    "lr_min_ratio": 0.1,
-    "warmup": 2,
-    "hold": 3,
-    "warmup_start_ratio": 0.5,
-    "cycles": 2,
-    "t_mult": 2,
-    "peak_decay": 0.5,
-}
-
 
 def annealing(**given):
     """Return a schedule from 0.1 in 10 units, where nothing else is given."""

@@ -7,7 +7,7 @@ from math import floor
 from time import perf_counter
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cosine_callbacks._schedule.cycles import lay_out, lost_warmup
@@ -104,14 +104,6 @@ def test_a_run_longer_than_any_counter(parameters):
     sentence = r"^t_max must be given where .* got \d+ units; give t_max="
     with pytest.raises(ValueError, match=sentence):
         lay_out(given, 2**63)
-
-
-@given(st.floats(0, 1, exclude_min=True), st.integers(1, 10**9))
-def test_a_fraction_of_the_run(fraction, planned):
-    t_max = max(1, round(fraction * planned))
-    assert list(lay_out(Parameters(t_max=fraction), planned).ends) == [t_max]
-    assume(planned > 1)
-    assert lay_out(Parameters(t_max=fraction, warmup=0.25), planned).warmup == round(t_max / 4)
 
 
 def test_warmup_is_checked_against_the_planned_first_cycle():

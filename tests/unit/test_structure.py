@@ -35,16 +35,7 @@ FRAMEWORKS = {
     "tensorflow": {"tensorflow"},
     "_trainer.param_groups": {"torch"},
 }
-KNOWN = {
-    "jax",
-    "keras",
-    "lightning",
-    "numpy",
-    "pytorch_lightning",
-    "tensorflow",
-    "tf_keras",
-    "torch",
-}
+KNOWN = {*DOORS, "jax", "numpy", "tf_keras", "torch"}
 
 
 def imported(module):

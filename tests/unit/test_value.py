@@ -13,21 +13,11 @@ import pytest
 from hypothesis import given
 
 from cosine_callbacks import CosineAnnealing
+from tests.fuzz import VALID
 
 from .inputs import annealing, rates, schedules
 
-FULL = {
-    "lr_initial": 0.1,
-    "t_max": 10,
-    "lr_min": 0.0,
-    "lr_min_ratio": 0.1,
-    "warmup": 0.25,
-    "hold": 0.5,
-    "warmup_start_ratio": 0.5,
-    "cycles": None,
-    "t_mult": 2,
-    "peak_decay": 0.5,
-}
+FULL = {**VALID, "lr_min": 0.0, "warmup": 0.25, "hold": 0.5, "cycles": None}
 
 
 @given(schedules())
@@ -65,19 +55,9 @@ def test_repr_shows_what_is_not_default(given, text):
     assert repr(annealing(**given)) == f"CosineAnnealing(lr_initial=0.1, t_max=10{text})"
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"lr_initial": 0.2},
-        {"t_max": 11},
-        {"lr_min_ratio": 0.2},
-        {"warmup": 2},
-        {"cycles": 3},
-        {"t_mult": 3},
-        {"peak_decay": 1},
-    ],
-)
-def test_each_parameter_counts_for_equality(other):
+@pytest.mark.parametrize("name", [name for name in FULL if name != "lr_min"])
+def test_each_parameter_counts_for_equality(name):
+    other = {name: 0.125 if isinstance(FULL[name], float) else 12}
     schedule, changed = annealing(**FULL), annealing(**FULL | other)
     assert changed != schedule
     assert hash(changed) != hash(schedule)
@@ -109,7 +89,7 @@ def test_from_dict_fills_in_defaults_and_refuses_other_keys():
     assert CosineAnnealing.from_dict({"t_max": 10, "lr_initial": 0.1}) == annealing()
     for missing in ("lr_initial", "t_max"):
         parameters = {key: value for key, value in FULL.items() if key != missing}
-        with pytest.raises(TypeError, match=missing):
+        with pytest.raises(TypeError, match=rf"missing .* argument: '{missing}'$"):
             CosineAnnealing.from_dict(parameters)
     for unknown in ("gamma", "interval", "_", "LR_min"):
         with pytest.raises(TypeError, match=rf"unexpected keyword argument '{unknown}'"):
@@ -136,11 +116,9 @@ def test_nothing_but_the_documented_names_is_public():
 
 
 def test_peak_and_length_must_be_given():
-    signature = inspect.signature(CosineAnnealing)
-    needed = [name for name, p in signature.parameters.items() if p.default is p.empty]
+    parameters = inspect.signature(CosineAnnealing).parameters
+    needed = [name for name, p in parameters.items() if p.default is p.empty]
     assert needed == ["lr_initial", "t_max"]
-    with pytest.raises(TypeError, match=r"missing 1 required keyword-only argument: 't_max'$"):
-        CosineAnnealing(lr_initial=0.1)
 
 
 def test_a_pickle_that_an_old_version_saved_loads():
