@@ -2,8 +2,8 @@
 
 import os
 import warnings
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from markdown_it import MarkdownIt
@@ -27,47 +27,22 @@ def quoted():
     return sections
 
 
-def lightning_run(folder, *callbacks, lr=0.1, scheduler=None, model=None, data=None, **options):
-    """Fit a model of one layer in the current folder, an update per epoch."""
+if "lightning" in DRIVERS:
     import torch
     from lightning.pytorch import Trainer
     from lightning.pytorch.demos.boring_classes import BoringModel, RandomDataset
+    from torch.optim.lr_scheduler import CosineAnnealingLR
+
+    from cosine_callbacks import lightning as ours
 
     class Model(BoringModel):
+        def __init__(self, lr=0.1, schedulers=()):
+            super().__init__()
+            self.lr, self.schedulers = lr, schedulers
+
         def configure_optimizers(self):
-            optimizer = torch.optim.SGD(self.parameters(), lr=lr)
-            return optimizer if scheduler is None else ([optimizer], [scheduler(optimizer)])
-
-    ckpt_path = options.pop("ckpt_path", None)
-    trainer = Trainer(
-        accelerator="cpu",
-        callbacks=[*callbacks],
-        default_root_dir=folder,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        limit_val_batches=0,
-        **{"max_epochs": 10, **options},
-    )
-    data = torch.utils.data.DataLoader(RandomDataset(32, 1) if data is None else data)
-    trainer.fit(model or Model(), data, ckpt_path=ckpt_path)
-    return trainer
-
-
-def annealing(**arguments):
-    from cosine_callbacks.lightning import CosineAnnealingCallback
-
-    return CosineAnnealingCallback(**arguments)
-
-
-def warmup_of_no_epoch(folder):
-    lightning_run(folder, annealing(warmup=0.05))
-
-
-def step_that_is_never_called(folder):
-    import torch
-    from lightning.pytorch.demos.boring_classes import BoringModel
+            optimizer = torch.optim.SGD(self.parameters(), lr=self.lr)
+            return [optimizer], [scheduler(optimizer, 10) for scheduler in self.schedulers]
 
     class SAM(torch.optim.SGD):
         @torch.no_grad()
@@ -75,10 +50,8 @@ def step_that_is_never_called(folder):
             for parameter in self.param_groups[0]["params"]:
                 parameter.sub_(0.1)
 
-    class Model(BoringModel):
-        def __init__(self):
-            super().__init__()
-            self.automatic_optimization = False
+    class Manual(BoringModel):
+        automatic_optimization = False
 
         def training_step(self, batch, batch_idx):
             self.optimizers().optimizer.second_step()
@@ -86,170 +59,106 @@ def step_that_is_never_called(folder):
         def configure_optimizers(self):
             return SAM(self.parameters(), lr=0.1)
 
-    lightning_run(folder, annealing(interval="step", t_max=10), model=Model())
-
-
-def data_without_length(folder):
-    import torch
-
     class Stream(torch.utils.data.IterableDataset):
         def __iter__(self):
             return iter(torch.ones(2, 32))
 
-    lightning_run(folder, annealing(interval="step"), data=Stream())
+
+def train(folder, model=None, data=None, epochs=10, ckpt_path=None, **arguments):
+    """Fit a model of one layer in Lightning, an update per epoch."""
+    trainer = Trainer(
+        accelerator="cpu",
+        callbacks=[ours.CosineAnnealingCallback(**arguments)],
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        max_epochs=epochs,
+    )
+    data = torch.utils.data.DataLoader(data or RandomDataset(32, 1))
+    trainer.fit(model or Model(), data, ckpt_path=ckpt_path)
+    return trainer
 
 
-def two_schedulers(folder):
-    from torch.optim.lr_scheduler import CosineAnnealingLR
-
-    lightning_run(folder, annealing(), scheduler=lambda optimizer: CosineAnnealingLR(optimizer, 10))
-
-
-def resumed_with(folder, before, after, lr=0.1):
-    trainer = lightning_run(folder, annealing(**before), max_epochs=4)
-    trainer.save_checkpoint(folder / "last.ckpt")
-    lightning_run(folder, annealing(**after), lr=lr, ckpt_path=folder / "last.ckpt")
+def resume(folder, model=None, t_max=10):
+    train(folder, epochs=4, t_max=10).save_checkpoint(folder / "last.ckpt")
+    train(folder, model, ckpt_path=folder / "last.ckpt", t_max=t_max)
 
 
-def resumed_with_another_curve(folder):
-    resumed_with(folder, {"t_max": 10}, {"t_max": 20})
-
-
-def resumed_with_another_rate(folder):
-    resumed_with(folder, {"t_max": 10}, {"t_max": 10}, lr=0.01)
-
-
-def wrong_index(folder):
-    lightning_run(folder, annealing(optimizers=1))
-
-
-def floor_above_the_rate(folder):
-    lightning_run(folder, annealing(lr_min=0.001), lr=0.0001)
-
-
-def keras_run(optimizer, *callbacks, data=None, **compiled):
-    """Fit a model of one layer, one batch per epoch."""
-    import keras
-
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(optimizer, "mse", **compiled)
-    x = keras.ops.zeros((4, 1))
-    data = (x, x) if data is None else (data,)
-    model.fit(*data, epochs=2, verbose=0, callbacks=[*callbacks])
-    return model
-
-
-def keras_names():
+if "keras" in DRIVERS:
     import keras
 
     from cosine_callbacks.keras import CosineAnnealingCallback, CosineAnnealingSchedule
-
-    return SimpleNamespace(
-        SGD=keras.optimizers.SGD,
-        Callback=CosineAnnealingCallback,
-        Schedule=CosineAnnealingSchedule,
-        LearningRateScheduler=keras.callbacks.LearningRateScheduler,
-    )
+    from tests.integration.fit.parts import BACKEND, DATA, Idle, batches, compiled, fit
 
 
-def rate_of_0(folder):
-    names = keras_names()
-    keras_run(names.SGD(0.0, name="sgd"), names.Callback())
+def keras_run(folder, rate=0.1, *others, compiling=None, data=None, **arguments):
+    """Fit a model of one weight in Keras; its optimizer has the name that the page quotes."""
+    model = compiled(keras.optimizers.SGD(rate, name="sgd"), **compiling or {})
+    data = DATA if data is None else data
+    fit(model, CosineAnnealingCallback(**arguments), *others, data=data, epochs=2)
+    return model
 
 
 def optimizer_that_is_not_applied(folder):
-    import keras
-
-    names = keras_names()
-
-    class Gan(keras.Model):
-        def call(self, x):
-            return x
-
-        def train_step(self, *arguments):
-            logs = {"loss": keras.ops.zeros(())}
-            return (logs, arguments[0]) if keras.backend.backend() == "jax" else logs
-
-    model = Gan()
-    model.compile(names.SGD(0.1, name="sgd"), "mse")
-    model.d_optimizer = names.SGD(0.1, name="sgd")
-    x = keras.ops.zeros((4, 1))
-    model.fit(x, x, epochs=1, verbose=0, callbacks=[names.Callback()])
-
-
-def generator_data(folder):
-    import numpy as np
-
-    def batches():
-        while True:
-            yield np.zeros((4, 1), "float32"), np.zeros((4, 1), "float32")
-
-    names = keras_names()
-    keras_run(names.SGD(0.1, name="sgd"), names.Callback(interval="step"), data=batches())
-
-
-def wrong_name(folder):
-    names = keras_names()
-    keras_run(names.SGD(0.1, name="sgd"), names.Callback(optimizers="opt"))
-
-
-def optimizer_with_a_schedule(folder):
-    names = keras_names()
-    keras_run(names.SGD(names.Schedule(lr_initial=0.1, t_max=10), name="sgd"), names.Callback())
+    model = compiled(keras.optimizers.SGD(0.1, name="sgd"), kind=Idle)
+    model.d_optimizer = keras.optimizers.SGD(0.1)
+    fit(model, CosineAnnealingCallback())
 
 
 def another_writer(folder):
-    names = keras_names()
-    other = names.LearningRateScheduler(lambda _: 0.5)
-    keras_run(names.SGD(0.1, name="sgd"), names.Callback(), other)
+    keras_run(folder, 0.1, keras.callbacks.LearningRateScheduler(lambda _: 0.5))
 
 
-def trained_model(folder):
-    import keras
-
-    names = keras_names()
-    model = keras_run(names.SGD(0.1, name="sgd"), names.Callback(lr_min=0.01))
-    model.save(folder / "model.keras")
-    model = keras.saving.load_model(folder / "model.keras")
-    x = keras.ops.zeros((4, 1))
-    model.fit(x, x, verbose=0, callbacks=[names.Callback()])
+def load_a_trained_model(folder):
+    keras_run(folder, lr_min=0.01).save(folder / "model.keras")
+    fit(keras.saving.load_model(folder / "model.keras"), CosineAnnealingCallback())
 
 
 def several_batches_at_once(folder):
-    import keras
-
-    if keras.backend.backend() == "torch":
+    if BACKEND == "torch":
         pytest.skip("Keras runs one batch at a time on torch")
-    names = keras_names()
-    keras_run(names.SGD(0.1, name="sgd"), names.Callback(interval="step"), steps_per_execution=4)
-
-
-def another_keyword(folder):
-    CosineAnnealing(lr_initial=0.1, T_max=10)
+    keras_run(folder, compiling={"steps_per_execution": 4}, interval="step")
 
 
 # By title: in which environment each message of the section comes from which run.
 CASES = {
-    "The optimizer has rate 0": [("keras", rate_of_0)],
-    "The warmup is missing": [("lightning", warmup_of_no_epoch)],
+    "The rate is 0 from the start": [("keras", partial(keras_run, rate=0.0))],
+    "The warmup is missing": [("lightning", partial(train, warmup=0.05))],
     "The rate is constant in Keras": [("keras", optimizer_that_is_not_applied)],
-    "The rate is constant in manual optimization": [("lightning", step_that_is_never_called)],
-    "t_max must be given": [("lightning", data_without_length), ("keras", generator_data)],
-    "Two schedulers on one optimizer": [("lightning", two_schedulers)],
-    "The rate jumps after a resume": [("lightning", resumed_with_another_curve)],
-    "A new rate has no effect after a resume": [("lightning", resumed_with_another_rate)],
-    "The callback drives the wrong optimizer": [("lightning", wrong_index), ("keras", wrong_name)],
-    "The floor is above the rate": [("lightning", floor_above_the_rate)],
-    "An argument is unknown": [("formula", another_keyword)],
-    "The optimizer has a schedule already": [("keras", optimizer_with_a_schedule)],
+    "The rate is constant in manual optimization": [
+        ("lightning", lambda folder: train(folder, Manual(), interval="step", t_max=10))
+    ],
+    "t_max must be given": [
+        ("lightning", lambda folder: train(folder, data=Stream(), interval="step")),
+        ("keras", lambda folder: keras_run(folder, data=batches(4), interval="step")),
+    ],
+    "Two schedulers on one optimizer": [
+        ("lightning", lambda folder: train(folder, Model(schedulers=[CosineAnnealingLR])))
+    ],
+    "The rate jumps after a resume": [("lightning", partial(resume, t_max=20))],
+    "A new rate has no effect after a resume": [
+        ("lightning", lambda folder: resume(folder, Model(0.01)))
+    ],
+    "The callback drives the wrong optimizer": [
+        ("lightning", partial(train, optimizers=1)),
+        ("keras", partial(keras_run, optimizers="opt")),
+    ],
+    "The floor is above the rate": [
+        ("lightning", lambda folder: train(folder, Model(0.0001), lr_min=0.001))
+    ],
+    "An argument is unknown": [("formula", lambda _: CosineAnnealing(lr_initial=0.1, T_max=10))],
+    "The optimizer has a schedule already": [
+        ("keras", lambda folder: keras_run(folder, CosineAnnealingSchedule(lr_initial=1, t_max=9)))
+    ],
     "Another callback sets the rate": [("keras", another_writer)],
-    "A loaded model starts at a low rate": [("keras", trained_model)],
-    "A saved model does not load": [],
-    "The schedule ends too early with gradient accumulation": [],
+    "A loaded model starts at a low rate": [("keras", load_a_trained_model)],
     "Several batches have one rate": [("keras", several_batches_at_once)],
 }
 RUNS = [
-    pytest.param(title, i, run, id=run.__name__)
+    pytest.param(title, i, run, id=f"{title}, {driver}")
     for title, runs in CASES.items()
     for i, (driver, run) in enumerate(runs)
     if driver in DRIVERS

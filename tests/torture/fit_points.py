@@ -1,12 +1,22 @@
 """A program that kills `fit`, of Keras 3 on the backend that is set, or of tf.keras."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "integration" / "fit"))
 
-import numpy as np
-from parts import BACKEND, LEGACY, CosineAnnealingCallback, keras, rate_of, targets
+from parts import (
+    BACKEND,
+    DATA,
+    LEGACY,
+    CosineAnnealingCallback,
+    compiled,
+    fit,
+    keras,
+    rate_of,
+    weight_of,
+)
 from points import BETWEEN, COMPLETED, END, HALF, REFUSED, run_matrix
 
 # What h5py and, for tf_keras, TensorFlow raise for half a file.
@@ -15,7 +25,6 @@ if BACKEND == "tensorflow":
     import tensorflow as tf
 
     DAMAGED += (IndexError, tf.errors.OpError)
-EPOCHS, BATCHES = 4, 4
 CASES = {
     "step": {"interval": "step", "t_max": 16, "lr_min": 0.001},
     "restarts": {"interval": "step", "t_max": 4, "warmup": 1, "cycles": None, "peak_decay": 0.5},
@@ -25,35 +34,27 @@ if not LEGACY:
     CASES["schedule"] = {"lr_initial": 0.1, "t_max": 16, "lr_min": 0.001, "warmup": 2}
 
 
+HOOKS = [
+    *(f"on_{part}_{end}" for part in ("train", "epoch", "train_batch") for end in ("begin", "end")),
+    "on_test_end",
+]
+
+
 class Events(keras.callbacks.Callback):
     """Report each hook, and record the rate that each batch is about to use."""
 
     def __init__(self, disk):
         super().__init__()
-        self.disk, self.epoch = disk, 0
+        self.disk = disk
+        for hook in HOOKS:
+            setattr(self, hook, partial(self.report, hook))
 
-    def on_train_begin(self, logs=None):
-        self.disk.event("on_train_begin")
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-        self.disk.event("on_epoch_begin")
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.disk.used([self.epoch, batch], rate_of(self.model.optimizer))
-        self.disk.event("on_train_batch_begin")
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.disk.event("on_train_batch_end")
-
-    def on_test_end(self, logs=None):
-        self.disk.event("validation")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.disk.event("on_epoch_end")
-
-    def on_train_end(self, logs=None):
-        self.disk.event("on_train_end")
+    def report(self, hook, index=None, logs=None):
+        if hook == "on_epoch_begin":
+            self.epoch = index
+        elif hook == "on_train_batch_begin":
+            self.disk.used([self.epoch, index], rate_of(self.model.optimizer))
+        self.disk.event(hook)
 
 
 class Backup(keras.callbacks.BackupAndRestore):
@@ -92,25 +93,15 @@ def train(disk, case, forget):
         rate, callbacks = 0.1, [CosineAnnealingCallback(**case), backup]
     if case.get("interval") == "epoch":
         callbacks.reverse()
-    weight = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    model = Model([keras.Input((1,)), weight])
+    model = compiled(keras.optimizers.SGD(rate), kind=Model)
     # Not for a schedule: killed there, the optimizer's count is an epoch ahead (a known limit).
     model.between = lambda: rate == 0.1 and disk.event(BETWEEN)
-    model.compile(keras.optimizers.SGD(rate), loss="mae")
-    ones = np.ones((BATCHES, 1), "float32")
+    callbacks.append(Events(disk))
     try:
-        model.fit(
-            ones,
-            targets(ones),
-            batch_size=1,
-            epochs=EPOCHS,
-            validation_data=(ones[:1], ones[:1]),
-            callbacks=[*callbacks, Events(disk)],
-            verbose=0,
-        )
+        fit(model, *callbacks, data=DATA[:4], epochs=4, validation_data=(DATA[:1], DATA[:1]))
     except DAMAGED:
         return REFUSED
-    disk.used(END, model.get_weights()[0].item())
+    disk.used(END, weight_of(model))
     return COMPLETED
 
 

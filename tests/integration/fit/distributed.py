@@ -16,23 +16,12 @@ from parts import (
     BACKEND,
     LEGACY,
     CosineAnnealingCallback,
+    Recorder,
     compiled,
     keras,
-    rate_of,
     targets,
     weight_of,
 )
-
-
-class Recorder(keras.callbacks.Callback):
-    """Record the rate that each batch is about to use."""
-
-    def __init__(self):
-        super().__init__()
-        self.used = []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.used.append(rate_of(self.model.optimizer))
 
 
 def strategy():
@@ -67,7 +56,7 @@ def train(rate, epochs, *callbacks):
     else:
         options = {"x": inputs, "y": targets(inputs), "batch_size": 4, "shuffle": False}
     model.fit(**options, epochs=epochs, callbacks=[*callbacks, recorder], verbose=0)
-    return recorder.used, weight_of(model)
+    return [*recorder.used.values()], weight_of(model)
 
 
 with strategy():

@@ -45,14 +45,21 @@ def per_step(t_max=10, **options):
     return CosineAnnealingCallback(t_max=t_max, interval="step", **options)
 
 
-def compiled(optimizer, **options):
+class Idle(keras.Sequential):
+    """A model whose `train_step` leaves the optimizer of the model alone, as that of a GAN does."""
+
+    def train_step(self, *given):
+        return ({"loss": 0.0}, given[0]) if BACKEND == "jax" else {"loss": 0.0}
+
+
+def compiled(optimizer, kind=keras.Sequential, **options):
     """Return a model of one weight, which begins at 0 and has as gradient the input, mostly 1.
 
     Trained with SGD the weight is minus the sum of the rates used. The loss falls as the weight
     does, for the targets lie far below.
     """
     weight = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    model = keras.Sequential([keras.Input((1,)), weight])
+    model = kind([keras.Input((1,)), weight])
     model.compile(optimizer, loss="mae", **options)
     return model
 
@@ -96,9 +103,31 @@ def batches(number):
         yield DATA[:1], targets(DATA[:1])
 
 
+class Recorder(keras.callbacks.Callback):
+    """Record the rate that each batch is about to use, and interrupt the fit at one of them."""
+
+    def __init__(self, interrupt_at=None):
+        super().__init__()
+        self.used, self.interrupt_at = {}, interrupt_at
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        place = self.epoch, batch
+        self.used[place] = rate_of(self.model.optimizer)
+        if place == self.interrupt_at:
+            raise KeyboardInterrupt
+
+
 def loss_scaled(optimizer):
     scaling = keras.mixed_precision if LEGACY else keras.optimizers
     return scaling.LossScaleOptimizer(optimizer)
+
+
+either_wrap = pytest.mark.parametrize(
+    "wrap", [lambda plain: plain, loss_scaled], ids=["plain", "scaled"]
+)
 
 
 class ForwardedRate:

@@ -69,8 +69,9 @@ def test_a_run_as_planned_and_one_of_another_length(tmp_path, capsys, kind, inte
     assert says.endswith(f"; likely cause: t_max is {t_max} instead of {t_max + 1}")
 
 
-def scheduler(rate):
-    return keras.callbacks.LearningRateScheduler(lambda epoch, _: rate(epoch))
+def at(place):
+    """Return a callback that takes the curve's rate at another place in each epoch."""
+    return keras.callbacks.LearningRateScheduler(lambda e, _: cosine(place(e), 4, floor=1e-3))
 
 
 @once
@@ -78,30 +79,27 @@ def scheduler(rate):
 @pytest.mark.parametrize(
     ("made", "flags", "fault"),
     [
+        (at(lambda e: max(e - 1, 0)), BY_EPOCH, "1: the run is one epoch late"),
+        # Torch's own formula, which rises again after the end.
         (
-            lambda: scheduler(lambda e: cosine(max(e - 1, 0), 4, floor=1e-3)),
+            at(lambda e: min(e, 8 - e)),
             BY_EPOCH,
-            (1, "the run is one epoch late"),
+            "5: the rate climbs after the end, as with torch's CosineAnnealingLR",
         ),
+        (per_step(4, lr_min=1e-3), plan(4, *STEPS), "0: epochs are taken for steps"),
+        (CosineAnnealingCallback(lr_min=1e-3), BY_EPOCH, "1: t_max is 6 instead of 4"),
         (
-            # Torch's own formula, which rises again after the end.
-            lambda: scheduler(lambda e: cosine(min(e, 8 - e), 4, floor=1e-3)),
+            CosineAnnealingCallback(t_max=4, lr_min=1e-3, lr_initial=0.03),
             BY_EPOCH,
-            (5, "the rate climbs after the end, as with torch's CosineAnnealingLR"),
-        ),
-        (lambda: per_step(4, lr_min=1e-3), plan(4, *STEPS), (0, "epochs are taken for steps")),
-        (lambda: CosineAnnealingCallback(lr_min=1e-3), BY_EPOCH, (1, "t_max is 6 instead of 4")),
-        (
-            lambda: CosineAnnealingCallback(t_max=4, lr_min=1e-3, lr_initial=0.03),
-            BY_EPOCH,
-            (0, "lr_initial is 0.03 instead of 0.1"),
+            "0: lr_initial is 0.03 instead of 0.1",
         ),
     ],
 )
 def test_the_fault_of_a_real_run_is_named(tmp_path, capsys, made, flags, fault):
-    says = check(capsys, trained(tmp_path, "csv", made()), flags)
-    assert says.startswith(f"differs first at epoch {fault[0]}: ")
-    assert says.endswith(f"; likely cause: {fault[1]}")
+    epoch, _, cause = fault.partition(": ")
+    says = check(capsys, trained(tmp_path, "csv", made), flags)
+    assert says.startswith(f"differs first at epoch {epoch}: ")
+    assert says.endswith(f"; likely cause: {cause}")
 
 
 class LogTheRate(keras.callbacks.Callback):

@@ -32,14 +32,11 @@ from .parts import (
         ({}, [0.1, 0.08535534, 0.05, 0.01464466]),
         ({"t_max": 2, "lr_min": 0.01}, [0.1, 0.055, 0.01, 0.01]),
         ({"t_max": 2, "lr_min_ratio": 0.1, "lr_initial": 0.2}, [0.2, 0.11, 0.02, 0.02]),
-        ({"t_max": 0.5, "lr_min": 0.01}, [0.1, 0.055, 0.01, 0.01]),
-        ({"t_max": 2, "lr_min": 0.01, "cycles": 2, "warmup": 1}, [0.05, 0.1, 0.1, 0.055, 0.01]),
-        ({"t_max": 4, "warmup": 1, "hold": 1, "warmup_start_ratio": 0.3}, [0.03, 0.1, 0.1, 0.05]),
-        ({"t_max": 1, "cycles": None, "t_mult": 2, "peak_decay": 0.5}, [0.1, 0.05, 0.025, 0.025]),
     ],
     ids=str,
 )
 def test_a_rate_for_each_epoch(sgd, options, right):
+    """tests/parity trains on all other kinds of curves."""
     model, ours = compiled(sgd(0.1)), CosineAnnealingCallback(**options)
     history = fit(model, ours, data=DATA[:2], epochs=len(right))
     assert weight_of(model) == close(-2 * sum(right))
@@ -110,19 +107,14 @@ def test_a_fit_that_goes_on_with_another_planned_length_is_named(sgd, options, l
 
 
 @pytest.mark.parametrize(
-    ("options", "second"),
-    [
-        ({"t_max": 8}, {"initial_epoch": 4, "epochs": 8}),
-        ({}, {"epochs": 8}),
-        ({}, {"initial_epoch": 2, "epochs": 4}),
-    ],
-    ids=["length given", "from the first epoch", "as long"],
+    ("t_max", "start", "end"), [(8, 4, 8), (None, 0, 8), (None, 2, 4)], ids=str
 )
-def test_a_fit_that_keeps_to_one_curve_raises_no_warning(sgd, options, second):
+def test_a_fit_that_keeps_to_one_curve_raises_no_warning(sgd, t_max, start, end):
     # Warnings of the package are errors in our tests.
     model = compiled(sgd(0.1))
-    fit(model, CosineAnnealingCallback(**options), data=DATA[:1], epochs=4)
-    fit(model, CosineAnnealingCallback(**options), data=DATA[:1], **second)
+    for first, last in ((0, 4), (start, end)):
+        ours = CosineAnnealingCallback(t_max=t_max)
+        fit(model, ours, data=DATA[:1], initial_epoch=first, epochs=last)
 
 
 @pytest.mark.parametrize(
@@ -216,18 +208,16 @@ def test_an_equal_rate_is_not_written_again(sgd):
     assert written == close([0.1, 0.05, 0])
 
 
-class ReplaceOptimizer(keras.callbacks.Callback):
-    """Replace the model's optimizer after the first epoch."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not epoch:
-            self.model.optimizer = keras.optimizers.SGD(0.1)
-            self.model.optimizer.build(self.model.trainable_variables)
-
-
 @keras_3
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="the compiled step keeps the old optimizer")
 def test_an_optimizer_exchanged_during_the_fit_follows_the_curve(sgd):
     model = compiled(sgd(0.1))
-    fit(model, CosineAnnealingCallback(t_max=4), ReplaceOptimizer(), epochs=2)
+
+    def replace(epoch, logs):
+        if not epoch:
+            model.optimizer = sgd(0.1)
+            model.optimizer.build(model.trainable_variables)
+
+    replacing = keras.callbacks.LambdaCallback(on_epoch_end=replace)
+    fit(model, CosineAnnealingCallback(t_max=4), replacing, epochs=2)
     assert rate_of(model.optimizer) == close(cosine(1, 4))

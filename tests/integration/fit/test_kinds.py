@@ -15,6 +15,7 @@ from .parts import (
     Forwarding,
     close,
     compiled,
+    either_wrap,
     fit,
     keras,
     keras_3,
@@ -96,7 +97,7 @@ def several(optimizer, other, wrap, *callbacks):
 
 
 @multi
-@pytest.mark.parametrize("wrap", [lambda plain: plain, loss_scaled], ids=["plain", "scaled"])
+@either_wrap
 def test_several_optimizers(sgd, annealed, wrap):
     (slow, callbacks), (fast, _) = annealed(), annealed(0.2)
     weights, _ = several(sgd(slow), sgd(fast), wrap, *callbacks)
@@ -104,25 +105,22 @@ def test_several_optimizers(sgd, annealed, wrap):
 
 
 @multi
-@pytest.mark.parametrize("wrap", [lambda plain: plain, loss_scaled], ids=["plain", "scaled"])
+@either_wrap
 @pytest.mark.parametrize(
     ("names", "own", "logged"),
     [
-        (None, ("slow", "fast"), ("learning_rate_slow", "learning_rate_fast")),
+        (None, ("slow", "fast"), ("slow", "fast")),
         # The default comes last in Keras' list.
-        (None, ("sgd", "sgd"), ("learning_rate_sgd_1", "learning_rate_sgd_0")),
-        (
-            "optimizer",
-            ("slow", "fast"),
-            ("learning_rate_optimizer_slow", "learning_rate_optimizer_fast"),
-        ),
+        (None, ("sgd", "sgd"), ("sgd_1", "sgd_0")),
+        ("optimizer", ("slow", "fast"), ("optimizer_slow", "optimizer_fast")),
     ],
 )
 def test_each_of_several_optimizers_with_one_name_is_logged(wrap, names, own, logged):
     slow, fast = (keras.optimizers.SGD(0.1 + 0.1 * i, name=name) for i, name in enumerate(own))
     _, history = several(slow, fast, wrap, per_step(optimizers=names))
     right = close([cosine(9, 10)]), close([cosine(9, 10, 0.2)])
-    assert history == dict(zip(logged, right, strict=True))
+    keys = (f"learning_rate_{name}" for name in logged)
+    assert history == dict(zip(keys, right, strict=True))
 
 
 @multi
@@ -163,13 +161,16 @@ def test_the_log_of_a_second_fit_after_half_an_update(sgd):
     assert train(model, per_step(2), data=DATA[:7]) == (close(0.15), close([0.05]))
 
 
+def scheduled(t_max=10, **options):
+    from cosine_callbacks.keras import CosineAnnealingSchedule
+
+    return CosineAnnealingSchedule(lr_initial=0.1, t_max=t_max, **options)
+
+
 @keras_3
 @pytest.mark.parametrize(("n", "batches", "right"), [(3, 12, 0.25), (4, 8, 0.15)])
 def test_accumulation_with_the_schedule(sgd, n, batches, right):
-    from cosine_callbacks.keras import CosineAnnealingSchedule
-
-    unit = {"t_max": batches // n, "gradient_accumulation_steps": n}
-    schedule = CosineAnnealingSchedule(lr_initial=0.1, **unit)
+    schedule = scheduled(batches // n, gradient_accumulation_steps=n)
     model = compiled(sgd(schedule, gradient_accumulation_steps=n))
     assert train(model, data=np.ones((batches, 1), "float32"))[0] == close(right)
 
@@ -177,18 +178,13 @@ def test_accumulation_with_the_schedule(sgd, n, batches, right):
 @keras_3
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support it on torch")
 def test_several_steps_per_execution_with_the_schedule(sgd):
-    from cosine_callbacks.keras import CosineAnnealingSchedule
-
-    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
-    model = compiled(sgd(schedule), steps_per_execution=4)
+    model = compiled(sgd(scheduled()), steps_per_execution=4)
     assert train(model, epochs=2)[0] == close(0.55)  # in the second epoch it stays at the floor
 
 
 @keras_3
 def test_one_schedule_in_loops_of_the_user(sgd):
-    from cosine_callbacks.keras import CosineAnnealingSchedule
-
-    schedule, weight = CosineAnnealingSchedule(lr_initial=0.1, t_max=10), keras.Variable(0.0)
+    schedule, weight = scheduled(), keras.Variable(0.0)
     model, optimizer = compiled(sgd(schedule)), sgd(schedule)
     for _ in range(12):
         train_on_a_batch(model)

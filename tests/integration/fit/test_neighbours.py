@@ -33,32 +33,26 @@ def curve(interval, epochs, batches):
     return [cosine(e, number) for e in range(number)]
 
 
-@either_order
-def test_early_stopping(sgd, order):
-    # No improvement is large enough: the run stops after two epochs.
-    stopping = keras.callbacks.EarlyStopping("loss", min_delta=10**6, patience=1)
-    callbacks = [CosineAnnealingCallback(), stopping][::order]
-    used, logged = train(compiled(sgd(0.1)), *callbacks, epochs=4)
-    assert logged == close([0.1, 0.08535534])
-    assert used == close(1.8535534)
-
-
-@keras_3
-@either_order
-def test_swap_ema_weights(sgd, order):
-    swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-    model = compiled(sgd(0.1, use_ema=True, ema_momentum=0.5))
-    _, logged = train(model, *[CosineAnnealingCallback(), swap][::order], epochs=4)
-    assert logged == close([cosine(e, 4) for e in range(4)])
+EMA = {"use_ema": True, "ema_momentum": 0.5}
+NAN = np.where(np.arange(10) == 5, np.nan, 1)[:, None].astype("float32")
 
 
 @either_order
-def test_terminate_on_nan(sgd, order):
-    data, stop = DATA.copy(), keras.callbacks.TerminateOnNaN()
-    data[5] = np.nan
-    model = compiled(sgd(0.1))
-    _, logged = train(model, *[CosineAnnealingCallback(), stop][::order], data=data, epochs=4)
-    assert logged == close([0.1])
+@pytest.mark.parametrize(
+    "other",
+    [
+        # No improvement is large enough: the run stops after two epochs.
+        ("EarlyStopping", {"monitor": "loss", "min_delta": 10**6, "patience": 1}, {}, DATA, 2),
+        ("TerminateOnNaN", {}, {}, NAN, 1),
+        pytest.param(("SwapEMAWeights", {"swap_on_epoch": True}, EMA, DATA, 4), marks=keras_3),
+    ],
+    ids=lambda other: other[0],
+)
+def test_callbacks_that_leave_the_rate_alone(sgd, order, other):
+    name, options, optimizer, data, epochs = other
+    callbacks = [CosineAnnealingCallback(), getattr(keras.callbacks, name)(**options)][::order]
+    _, logged = train(compiled(sgd(0.1, **optimizer)), *callbacks, data=data, epochs=4)
+    assert logged == close([cosine(e, 4) for e in range(epochs)])
 
 
 def test_the_rate_is_in_progress_bar_and_csv(sgd, tmp_path, capsys):
@@ -91,11 +85,17 @@ def test_keras_own_writers(sgd, name, order, interval):
     assert used == close(sum(curve(interval, 5, 4)))
 
 
-class EachEpoch(keras.callbacks.Callback):
-    """Set the rate at the end of each epoch."""
+class Writer(keras.callbacks.Callback):
+    """Set a rate of its own at each batch or epoch, before it or after it."""
 
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.optimizer.learning_rate = 0.01
+    async_safe = False
+
+    def __init__(self, hook="on_train_batch_begin"):
+        super().__init__()
+        setattr(self, hook, self.write)
+
+    def write(self, index, logs=None):
+        self.model.optimizer.learning_rate = 0.5 + index / 16
 
 
 @either_order
@@ -105,7 +105,7 @@ class EachEpoch(keras.callbacks.Callback):
     ids=["falling", "at the floor"],
 )
 def test_a_rate_set_after_the_last_batch_neither_acts_nor_is_logged(sgd, order, options, right):
-    callbacks = [CosineAnnealingCallback(**options), EachEpoch()][::order]
+    callbacks = [CosineAnnealingCallback(**options), Writer("on_epoch_end")][::order]
     with pytest.warns(UserWarning, match="another writer") as caught:
         used, logged = train(compiled(sgd(0.1)), *callbacks, epochs=4)
     assert sum("another writer" in str(warning.message) for warning in caught) == 1
@@ -113,23 +113,10 @@ def test_a_rate_set_after_the_last_batch_neither_acts_nor_is_logged(sgd, order, 
     assert logged == close(right)
 
 
-class EachBatch(keras.callbacks.Callback):
-    """Set a rate of its own at each batch, before it or after it."""
-
-    async_safe = False
-
-    def __init__(self, hook="on_train_batch_begin"):
-        super().__init__()
-        setattr(self, hook, self.write)
-
-    def write(self, batch, logs=None):
-        self.model.optimizer.learning_rate = 0.5 + batch / 16
-
-
 @either_interval
 @pytest.mark.parametrize(("batches", "epochs"), [(1, 1), (3, 1), (3, 2)])
 def test_another_rate_that_acts_at_every_batch_is_named_and_logged(sgd, interval, batches, epochs):
-    callbacks = [CosineAnnealingCallback(interval=interval), EachBatch()]
+    callbacks = [CosineAnnealingCallback(interval=interval), Writer()]
     sentence = r"another writer.* got 0\.\d+ where .* or list CosineAnnealingCallback last$"
     with pytest.warns(UserWarning, match=sentence) as caught:
         used, logged = train(compiled(sgd(0.1)), *callbacks, data=DATA[:batches], epochs=epochs)
@@ -145,7 +132,7 @@ def test_another_rate_that_acts_at_every_batch_is_named_and_logged(sgd, interval
 )
 def test_listed_last_ours_acts_at_every_batch(sgd, interval, hook, order):
     """So it does where the other one sets its rate after each batch."""
-    callbacks = [CosineAnnealingCallback(interval=interval), EachBatch(hook)][::order]
+    callbacks = [CosineAnnealingCallback(interval=interval), Writer(hook)][::order]
     with pytest.warns(UserWarning, match="another writer"):
         used, logged = train(compiled(sgd(0.1)), *callbacks)
     right = curve(interval, 1, 10)

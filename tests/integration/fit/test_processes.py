@@ -13,33 +13,16 @@ from .parts import (
     BACKEND,
     LEGACY,
     CosineAnnealingCallback,
+    Recorder,
     close,
     compiled,
     either_interval,
     fit,
     keras,
-    rate_of,
     weight_of,
 )
 
 DISTRIBUTED = Path(__file__).with_name("distributed.py")
-
-
-class Recorder(keras.callbacks.Callback):
-    """Record the rate that each batch is about to use, and interrupt the first run at one."""
-
-    def __init__(self):
-        super().__init__()
-        self.used, self.interrupts = [], True
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.used.append((self.epoch, batch, rate_of(self.model.optimizer)))
-        if self.interrupts and (self.epoch, batch) == (2, 5):
-            self.interrupts = False
-            raise KeyboardInterrupt
 
 
 @either_interval
@@ -53,14 +36,14 @@ def test_interrupted_and_restored(sgd, tmp_path, interval, order):
         return weight_of(model)
 
     # New objects for the second run, as in a new process; tests/torture kills real ones.
-    recorder = Recorder()
+    first, second = Recorder((2, 5)), Recorder()
     with pytest.raises(KeyboardInterrupt):
-        run(recorder)
-    weight = run(recorder)
-    batches = [divmod(i, 10) for i in [*range(26), *range(20, 40)]]
-    assert [(epoch, batch) for epoch, batch, _ in recorder.used] == batches
+        run(first)
+    weight = run(second)
     curve = [cosine(e, 40) if interval == "step" else cosine(e // 10, 4) for e in range(40)]
-    assert [rate for *_, rate in recorder.used] == close(curve[:26] + curve[20:])
+    right = {divmod(i, 10): rate for i, rate in enumerate(curve)}
+    assert first.used == close({place: right[place] for place in right if place <= (2, 5)})
+    assert second.used == close({place: right[place] for place in right if place >= (2, 0)})
     assert weight == close(-sum(curve))
 
 

@@ -19,10 +19,12 @@ from .parts import (
     LEGACY,
     CosineAnnealingCallback,
     Forwarding,
+    Idle,
     batches,
     close,
     compiled,
     either_interval,
+    either_wrap,
     fit,
     keras,
     keras_3,
@@ -68,11 +70,7 @@ def test_an_optimizer_without_a_settable_rate_is_refused(sgd, kind, wrap):
     ("rate", "options", "sentence"),
     [
         *((rate, {}, NO_PEAK.format(rate)) for rate in (0.0, float("inf"), float("nan"))),
-        (
-            0.1,
-            {"lr_min": 0.5},
-            r"^lr_min must be <= the rate of (?i:sgd)\w* \(0\.1\), got 0\.5; lower lr_min or",
-        ),
+        (0.1, {"lr_min": 0.5}, r"^lr_min must be <= the rate of (?i:sgd)\w* \(0\.1\), got 0\.5;"),
         (0.1, {"lr_initial": 1e39}, r"^lr_initial must be in \(0, 3\.40282e\+38\], got 1e\+39$"),
     ],
 )
@@ -84,20 +82,15 @@ def test_the_cure_of_a_rate_of_0(sgd):
     assert train(compiled(sgd(0.0)), per_step(lr_initial=0.1))[0] == close(0.55)
 
 
-@pytest.mark.parametrize(
-    ("t_max", "options", "sentence"),
-    [
-        (
-            None,
-            {},
-            r"^t_max must .*got 1 epochs of None batches; give t_max= or .*steps_per_epoch=",
-        ),
-        (9, {"initial_epoch": 1, "epochs": 2}, "^steps_per_epoch must be given .*got epoch 1 with"),
-    ],
-    ids=["whole run", "later epoch"],
-)
-def test_an_unknown_length_is_refused_where_it_is_needed(sgd, t_max, options, sentence):
-    assert_fit_refuses(sentence, compiled(sgd(0.1)), per_step(t_max), data=batches(3), **options)
+def test_an_unknown_length_is_refused_where_it_is_needed(sgd):
+    model, whole, later = compiled(sgd(0.1)), per_step(None), {"initial_epoch": 1, "epochs": 2}
+    sentence = r"^t_max must .*got 1 epochs of None batches; give t_max= or .*steps_per_epoch="
+    assert_fit_refuses(sentence, model, whole, data=batches(3))
+    sentence = "^steps_per_epoch must be given .*got epoch 1 with"
+    assert_fit_refuses(sentence, model, per_step(9), data=batches(3), **later)
+    hooks = keras.callbacks.CallbackList([CosineAnnealingCallback()], model=model)
+    with pytest.raises(ValueError, match=r"^t_max must be given .*got None epochs of 1 batches"):
+        hooks.on_train_begin()
 
 
 def test_the_cures_of_an_unknown_length(sgd):
@@ -105,12 +98,6 @@ def test_the_cures_of_an_unknown_length(sgd):
     assert used == close(0.55)
     # The number of epochs is known.
     assert train(compiled(sgd(0.1)), CosineAnnealingCallback(), data=batches(3))[1] == close([0.1])
-
-
-def test_a_loop_that_does_not_tell_its_length_is_refused(sgd):
-    hooks = keras.callbacks.CallbackList([CosineAnnealingCallback()], model=compiled(sgd(0.1)))
-    with pytest.raises(ValueError, match=r"^t_max must be given .*got None epochs of 1 batches"):
-        hooks.on_train_begin()
 
 
 def test_two_callbacks_on_one_optimizer_are_refused(sgd):
@@ -154,18 +141,10 @@ def test_a_warmup_that_is_rounded_to_nothing_is_named_once(sgd):
     fit(model, per_step(t_max=None, warmup=0.05), data=DATA[:2], epochs=10)  # one update
 
 
-class Idle(keras.Sequential):
-    """A model whose `train_step` leaves the optimizer of the model alone, as that of a GAN does."""
-
-    def train_step(self, *given):
-        return ({"loss": 0.0}, given[0]) if BACKEND == "jax" else {"loss": 0.0}
-
-
 @either_interval
-@pytest.mark.parametrize("wrap", [lambda plain: plain, loss_scaled], ids=["plain", "scaled"])
+@either_wrap
 def test_an_optimizer_that_is_never_applied_is_named_once(sgd, interval, wrap):
-    model = Idle([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(wrap(sgd(0.1)), loss="mse")
+    model = compiled(wrap(sgd(0.1)), kind=Idle)
     sentence = (
         r"^model\.optimizer must be an optimizer that train_step applies, got (?i:sgd)\w*, which "
         "took no update in the first epoch; give optimizers= the names of those applied$"
@@ -187,16 +166,17 @@ def test_each_argument_is_checked_when_built(name):
         CosineAnnealingCallback(**{name: object()})
 
 
-@pytest.mark.parametrize("value", [["a", None], ["a", ["b"]], b"a", {"a"}], ids=repr)
-def test_names_of_optimizers_of_a_wrong_kind_are_refused(value):
-    with pytest.raises(TypeError, match=r"^optimizers must .*, got .*; \w+"):
-        CosineAnnealingCallback(optimizers=value)
-
-
-@pytest.mark.parametrize("value", ["", [], [""], ["a", "a"]], ids=repr)
-def test_wrong_names_of_optimizers_are_refused(value):
-    with pytest.raises(ValueError, match=r"^optimizers must .*, got .*; \w+"):
-        CosineAnnealingCallback(optimizers=value)
+@pytest.mark.parametrize(
+    ("error", "values"),
+    [
+        (TypeError, [["a", None], ["a", ["b"]], b"a", {"a"}]),
+        (ValueError, ["", [], [""], ["a", "a"]]),
+    ],
+)
+def test_wrong_names_of_optimizers_are_refused(error, values):
+    for value in values:
+        with pytest.raises(error, match=r"^optimizers must .*, got .*; \w+"):
+            CosineAnnealingCallback(optimizers=value)
 
 
 @pytest.mark.parametrize(
@@ -217,10 +197,7 @@ def test_arguments_are_taken_by_our_names_only(given, ending):
     [
         ({}, ""),
         ({"t_max": np.int64(10), "lr_min": 0, "interval": "epoch"}, "t_max=10"),
-        (
-            {"t_max": 0.5, "cycles": None, "interval": "step"},
-            "t_max=0.5, cycles=None, interval='step'",
-        ),
+        ({"t_max": 0.5, "interval": "step"}, "t_max=0.5, interval='step'"),
         ({"optimizers": ("d_optimizer", "g")}, "optimizers=['d_optimizer', 'g']"),
     ],
 )

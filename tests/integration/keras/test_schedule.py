@@ -1,4 +1,4 @@
-"""What the schedule returns, eager and compiled, against a 50-digit reference."""
+"""What the schedule returns, eager and compiled, against an 80-digit reference."""
 
 import inspect
 import json
@@ -7,7 +7,6 @@ import pickle
 import re
 
 import keras
-import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,13 +14,16 @@ from hypothesis import strategies as st
 from keras import ops
 
 from cosine_callbacks.keras import CosineAnnealingSchedule
-from tests.fuzz import EXAMPLES, SHAPE, assert_refused, values
+from tests.fuzz import EXAMPLES, SHAPE, VALID, assert_refused, values
 from tests.integration.fit.parts import BACKEND, close, once
+from tests.truth import mp
 
-mp = mpmath.mp.clone()
-mp.dps = 50
 LAST = 2**31 - 1
 ARGUMENTS = [*inspect.signature(CosineAnnealingSchedule.__init__).parameters][1:]
+
+
+def build(**options):
+    return CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 10, **options})
 
 
 def compile_(schedule):
@@ -47,8 +49,7 @@ def compile_(schedule):
 
 def rates_at(steps, *, compiled=True, **options):
     """Return the rates of a new schedule at these steps."""
-    schedule = CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 10, **options})
-    call = compile_(schedule)[0] if compiled else schedule
+    call = compile_(build(**options))[0] if compiled else build(**options)
     return ops.convert_to_numpy(call(np.array(steps)))
 
 
@@ -70,13 +71,8 @@ def test_relative_error_at_most_6e_7(t_max, compiled):
     ("options", "steps", "right"),
     [
         ({}, [-5, 0, 5, 10, LAST], [0.1, 0.1, 0.05, 0, 0]),
-        # The tail is not lost: LR(t_max - k) is about LR_initial (pi k / 2 t_max)**2.
-        ({"t_max": 10**6}, [999923], [1.462922e-9]),
-        ({"t_max": 10**4}, [9999], [2.467401e-9]),
-        ({"warmup": 3, "t_max": 13}, range(-1, 5), [0.025, 0.025, 0.05, 0.075, 0.1, 0.0975528258]),
-        ({"warmup": 1, "warmup_start_ratio": 0}, [0, 1, 10], [0, 0.1, 0]),
-        ({"warmup": 3, "t_max": 13, "lr_min": 0.09}, [0, 3, 4], [0.025, 0.1, 0.09975528258]),
-        ({"hold": 4, "t_max": 6}, [0, 4, 5, 6], [0.1, 0.1, 0.05, 0]),
+        ({"warmup": 3, "t_max": 13, "lr_min": 0.09}, [-1, 0, 4], [0.025, 0.025, 0.09975528258]),
+        ({"warmup": 1, "warmup_start_ratio": 0, "hold": 4, "t_max": 7}, [0, 5, 6], [0, 0.1, 0.05]),
         ({"t_max": 4, "steps_per_epoch": 10}, [10, 19, 20], [0.08535534, 0.08535534, 0.05]),
         (
             {"t_max": 25, "gradient_accumulation_steps": 4},
@@ -88,11 +84,6 @@ def test_relative_error_at_most_6e_7(t_max, compiled):
             {"t_max": 4, "lr_min": 0.01, "cycles": 5, "t_mult": 2, "peak_decay": 0.9},
             [0, 4, 12, 28, 60, 124],
             [0.1, 0.091, 0.0829, 0.07561, 0.069049, 0.01],
-        ),
-        (
-            {"t_max": 4, "lr_min": 0.01, "cycles": None, "peak_decay": 0.9},
-            [0, 2, 4, 6, 8, 12],
-            [0.1, 0.055, 0.091, 0.0505, 0.0829, 0.07561],
         ),
     ],
 )
@@ -107,10 +98,10 @@ def test_far_steps_are_divided_before_they_are_clipped():
     assert [float(schedule(step)) for step in (2e9, 3e9)] == close([0.5, 0.14644661])
 
 
-@pytest.mark.parametrize("rates", [(0.1, 0.001), (0.3, 0.1), (1e-3, 1e-8), (0.7, 0.7), (3.0, 0)])
-def test_both_ends_are_exact(rates):
-    peak, floor = map(np.float32, rates)
-    used = rates_at([*range(12), 10**9, LAST], lr_initial=rates[0], lr_min=rates[1])
+@pytest.mark.parametrize("ends", [(0.1, 0.001), (0.3, 0.1), (1e-3, 1e-8), (0.7, 0.7), (3.0, 0)])
+def test_both_ends_are_exact(ends):
+    peak, floor = map(np.float32, ends)
+    used = rates_at([*range(12), 10**9, LAST], lr_initial=ends[0], lr_min=ends[1])
     assert used[0] == used.max() == peak
     assert (used[10:] == floor).all()
     assert used.min() == floor
@@ -139,19 +130,11 @@ def test_every_restart_begins_at_the_peak(first, t_mult):
 def test_decayed_peaks_of_many_cycles():
     steps = [1, 1000, 10**5, 10**6]
     rates = rates_at(steps, lr_initial=1, t_max=1, cycles=None, peak_decay=0.999999)
-    for step, rate in zip(steps, rates, strict=True):
-        assert relative_error(rate, mp.mpf(0.999999) ** step) < 6e-7
+    assert list(rates) == close([0.999999**step for step in steps])
 
 
 @pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"warmup": 10},
-        {"cycles": None},
-        {"cycles": None, "t_mult": 2, "warmup": 0.2, "peak_decay": 0.5},
-    ],
-    ids=str,
+    "options", [{}, {"cycles": None, "t_mult": 2, "warmup": 0.2, "peak_decay": 0.5}], ids=str
 )
 def test_one_trace_for_all_steps(options):
     call, traces = compile_(CosineAnnealingSchedule(lr_initial=0.1, t_max=50, **options))
@@ -225,24 +208,11 @@ def test_the_default_float_type_does_not_change_the_rates(floatx, dtype, options
     assert list(rates) == close(list(right), rel=1e-6)
 
 
-ALL = {
-    "lr_initial": 0.1,
-    "t_max": 40,
-    "lr_min": 0.0,
-    "lr_min_ratio": 0.5,
-    "steps_per_epoch": 10,
-    "gradient_accumulation_steps": 1,
-    "warmup": 0.25,
-    "hold": 3,
-    "warmup_start_ratio": 0.1,
-    "cycles": 2,
-    "t_mult": 2,
-    "peak_decay": 0.5,
-    "name": "mine",
-}
+ALL = {**VALID, "lr_min": 0.0, "warmup": 0.25, "steps_per_epoch": 10, "name": "mine"}
+ALL |= {"gradient_accumulation_steps": 4}
 ALL_SHOWN = (
-    ", lr_min_ratio=0.5, warmup=0.25, hold=3, warmup_start_ratio=0.1, cycles=2, t_mult=2, "
-    "peak_decay=0.5, steps_per_epoch=10, name='mine'"
+    ", lr_min_ratio=0.1, warmup=0.25, hold=3, warmup_start_ratio=0.5, cycles=2, t_mult=2, "
+    "peak_decay=0.5, steps_per_epoch=10, gradient_accumulation_steps=4, name='mine'"
 )
 
 
@@ -255,11 +225,8 @@ def test_the_config_is_the_arguments_as_given():
     # A later version can unpickle the arguments alone.
     constructor, arguments = schedule.__reduce__()
     assert (constructor.keywords, arguments) == (ALL, ())
-    numpy = {"lr_initial": np.float64(1), "t_max": np.int64(10), "steps_per_epoch": np.int32(3)}
-    assert (
-        json.loads(json.dumps(CosineAnnealingSchedule(**numpy).get_config())).items()
-        >= {"lr_initial": 1.0, "t_max": 10, "steps_per_epoch": 3}.items()
-    )
+    numpy = {name: value if name == "name" else np.array(value) for name, value in ALL.items()}
+    assert json.loads(json.dumps(CosineAnnealingSchedule(**numpy).get_config())) == ALL
 
 
 def test_the_registered_name_is_part_of_saved_files():
@@ -269,33 +236,18 @@ def test_the_registered_name_is_part_of_saved_files():
     assert keras.saving.deserialize_keras_object(saved).get_config() == ALL
 
 
-COUNTS = "t_max", "steps_per_epoch", "gradient_accumulation_steps"
-
-
-def build(**options):
-    return CosineAnnealingSchedule(**{"lr_initial": 0.1, "t_max": 10, **options})
+WRONG_VALUES = {"lr_initial": [1e39], "lr_min": [0.5], "warmup": [10], "name": ["a/b"]}
+WRONG_VALUES |= {"t_max": [0, 0.5, 2**31], "steps_per_epoch": [0, 2**31]}
+WRONG_VALUES |= {"gradient_accumulation_steps": [0, 2**31]}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_each_argument_is_checked_when_built(name):
     with pytest.raises(TypeError, match=rf"^{name} must "):
         build(**{name: object()})
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("t_max", 0.5),
-        *((name, value) for name in COUNTS for value in (0, 2**31)),
-        ("lr_initial", 1e39),
-        ("lr_min", 0.5),
-        ("warmup", 10),
-        ("name", "a/b"),
-    ],
-)
-def test_values_out_of_range_are_refused_when_built(name, value):
-    with pytest.raises(ValueError, match=rf"^{name} must "):
-        build(**{name: value})
+    for value in WRONG_VALUES.get(name, []):
+        with pytest.raises(ValueError, match=rf"^{name} must "):
+            build(**{name: value})
 
 
 @pytest.mark.parametrize(
@@ -303,16 +255,13 @@ def test_values_out_of_range_are_refused_when_built(name, value):
     [
         ({}, ""),
         ({"warmup": np.int8(3), "lr_min": 0, "name": "CosineAnnealingSchedule"}, ", warmup=3"),
-        (
-            {"cycles": None, "gradient_accumulation_steps": 2},
-            ", cycles=None, gradient_accumulation_steps=2",
-        ),
+        ({"cycles": None}, ", cycles=None"),
         (ALL, ALL_SHOWN),
     ],
 )
 def test_the_repr_is_the_call_that_builds_an_equal_schedule(options, text):
-    schedule = build(**{"t_max": 40, **options})
-    assert repr(schedule) == f"CosineAnnealingSchedule(lr_initial=0.1, t_max=40{text})"
+    schedule = build(**options)
+    assert repr(schedule) == f"CosineAnnealingSchedule(lr_initial=0.1, t_max=10{text})"
     again = eval(repr(schedule))  # noqa: S307 - our own repr
     assert again.get_config() == schedule.get_config()
 
@@ -339,7 +288,7 @@ def test_called_without_a_step_the_right_import_is_named():
         build()()
 
 
-VALID = {
+DRAWN = {
     **SHAPE,
     "steps_per_epoch": st.none() | st.integers(1, 5),
     "gradient_accumulation_steps": st.integers(1, 5),
@@ -355,7 +304,7 @@ STEPS = np.array([-1, 0, 1, 2, 3, 5, 8, 9, 100, LAST], "int32")
 def test_any_arguments_build_a_schedule_or_are_refused(data):
     names = {"lr_initial", "t_max", *data.draw(st.sets(st.sampled_from(ARGUMENTS), max_size=4))}
     invalid = data.draw(st.sets(st.sampled_from(ARGUMENTS), max_size=2))
-    given = {name: data.draw(values if name in invalid else VALID[name]) for name in sorted(names)}
+    given = {name: data.draw(values if name in invalid else DRAWN[name]) for name in sorted(names)}
     make = data.draw(st.sampled_from([CosineAnnealingSchedule.from_config, None]))
     try:
         schedule = make(given) if make else CosineAnnealingSchedule(**given)
@@ -370,13 +319,3 @@ def test_any_arguments_build_a_schedule_or_are_refused(data):
         rates = ops.convert_to_numpy(schedule(STEPS))
         assert rates.dtype == np.float32
         assert ((rates >= 0) & (rates <= np.float32(config["lr_initial"]))).all()
-
-
-def test_the_examples_of_the_docstrings():
-    import doctest
-
-    import cosine_callbacks.keras as module
-
-    result = doctest.testmod(module)
-    assert result.attempted >= 10
-    assert result.failed == 0
