@@ -82,10 +82,9 @@ def resumed(*, built_in):
             trainer = Trainer(
                 accelerator="cpu",
                 max_epochs=10,
-                callbacks=[
-                    rates,
-                    *([] if built_in else [CosineAnnealingCallback(interval="step")]),
-                ],
+                callbacks=[rates]
+                if built_in
+                else [rates, CosineAnnealingCallback(interval="step")],
                 default_root_dir=folder,
                 logger=False,
                 enable_checkpointing=False,

@@ -7,12 +7,11 @@ from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 import torch
 from markdown_it import MarkdownIt
 
-from cosine_callbacks.keras import CosineAnnealingSchedule
+from tests.integration.fit.parts import DATA, compiled, train
 
 PAGE = Path(__file__).parents[2] / "docs" / "cheatsheet.md"
 TOKENS = MarkdownIt().enable("table").parse(PAGE.read_text())
@@ -100,23 +99,8 @@ def test_where_theirs_differs(row):
     assert f"{rate_at(ours, int(e)):.6g}" == f"{float(right):.6g}"
 
 
-@pytest.mark.parametrize(
-    ("schedule", "weight"),
-    [
-        (lambda: keras.optimizers.schedules.CosineDecay(0.1, 2), 0.0),
-        (
-            lambda: CosineAnnealingSchedule(lr_initial=0.1, t_max=2, gradient_accumulation_steps=4),
-            -0.15,
-        ),
-    ],
-    ids=["CosineDecay", "CosineAnnealingSchedule"],
-)
-def test_updates_of_four_batches(schedule, weight):
-    layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
-    model = keras.Sequential([keras.Input((1,)), layer])
-    model.compile(
-        keras.optimizers.SGD(schedule(), gradient_accumulation_steps=4),
-        loss=lambda _, prediction: prediction[:, 0],
-    )
-    model.fit(np.ones((8, 1)), np.ones((8, 1)), batch_size=1, verbose=0)
-    assert layer.get_weights()[0].item() == pytest.approx(weight, rel=1e-6)
+def test_cosine_decay_takes_batches_for_updates():
+    """With our schedule the two updates use what tests/integration/fit/test_kinds.py says."""
+    rate = keras.optimizers.schedules.CosineDecay(0.1, 2)
+    model = compiled(keras.optimizers.SGD(rate, gradient_accumulation_steps=4))
+    assert train(model, data=DATA[:8])[0] == pytest.approx(0, abs=1e-9)

@@ -42,12 +42,17 @@ FALLEN = 0.001 + 0.0495 * (1 + np.cos(np.pi * np.minimum(E, 10) / 10))
 RESTARTED = 0.001 + 0.0495 * (1 + np.cos(np.pi * np.where(E < 10, E % 5 / 5, 1)))
 
 
+either_curve = pytest.mark.parametrize(
+    ("schedule", "right"), [(WRITTEN, FALLEN), (RESTARTS, RESTARTED)], ids=["written", "restarts"]
+)
+
+
 def close(rates):
     return pytest.approx(list(rates), rel=1e-12, abs=0)
 
 
-def run(code, variables=None):
-    variables = {} if variables is None else variables
+def run(code, made=()):
+    variables = dict(made)
     exec(code, variables)  # noqa: S102 - the page is our own
     return variables
 
@@ -63,8 +68,7 @@ def used(tmp_path, monkeypatch):
     updates = []
 
     def record(optimizer, args, kwargs):
-        groups = [{**group, "params": None} for group in optimizer.param_groups]
-        updates.append(groups)
+        updates.append([{**group, "params": None} for group in optimizer.param_groups])
 
     hook = register_optimizer_step_pre_hook(record)
     monkeypatch.chdir(tmp_path)  # the checkpoints go there
@@ -83,9 +87,7 @@ def test_the_configuration():
     assert repr(made) == WRITTEN.removeprefix("schedule = ")
 
 
-@pytest.mark.parametrize(
-    ("schedule", "right"), [(WRITTEN, FALLEN), (RESTARTS, RESTARTED)], ids=["written", "restarts"]
-)
+@either_curve
 @pytest.mark.parametrize(
     "name", ["LambdaLR", "one peak", "peaks", "Fabric", "Accelerate", "Trainer"]
 )
@@ -145,30 +147,20 @@ def test_the_saved_parameters_of_a_schedule_replace_those_of_the_new_object():
     assert used == close([0.5, (2 + 2**0.5) / 8, 0.25, (2 - 2**0.5) / 8, 0.0])
 
 
-@pytest.mark.parametrize(
-    ("name", "twelve", "six"),
-    [
-        ("Fabric", "last_epoch, 12)", "last_epoch, 6)"),
-        ("Accelerate", "last_epoch < 12", "last_epoch < 6"),
-        ("Trainer", "max_steps=12", "max_steps=6"),
-    ],
-)
-def test_a_program_started_again(name, twelve, six, used):
-    run(changed(RECIPES[name], twelve, six))
+LAST = {"Fabric": "last_epoch, {})", "Accelerate": "last_epoch < {}", "Trainer": "max_steps={}"}
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_a_program_started_again(name, used):
+    run(changed(RECIPES[name], LAST[name].format(12), LAST[name].format(6)))
     assert rates(used) == close(FALLEN[:6])
     run(RECIPES[name])
     assert rates(used) == close(FALLEN)
 
 
-@pytest.mark.parametrize(
-    ("name", "old", "new"),
-    [
-        ("Accelerate", "cpu=True", "cpu=True, gradient_accumulation_steps=2"),
-        ("Trainer", "max_steps=12", "max_steps=12, gradient_accumulation_steps=2"),
-    ],
-)
-def test_accumulated_batches(name, old, new, used):
-    run(changed(RECIPES[name], old, new))
+@pytest.mark.parametrize(("name", "old"), [("Accelerate", "cpu=True"), ("Trainer", "max_steps=12")])
+def test_accumulated_batches(name, old, used):
+    run(changed(RECIPES[name], old, f"{old}, gradient_accumulation_steps=2"))
     assert rates(used) == close(FALLEN)
 
 
@@ -251,9 +243,7 @@ def test_weight_decay_resumed(used):
     assert_rates_and_decays(used)
 
 
-@pytest.mark.parametrize(
-    ("schedule", "right"), [(WRITTEN, FALLEN), (RESTARTS, RESTARTED)], ids=["written", "restarts"]
-)
+@either_curve
 def test_optax_compiled(schedule, right):
     # Constant gradient 1 under SGD: the weight moves by the sum of the rates.
     variables = run(changed(RECIPES["optax"], WRITTEN, schedule))

@@ -25,10 +25,9 @@ def with_plain_sgd(keras, updates):
 
 
 def train(model, planned, *callbacks):
-    """Train each weight with gradient 1 in its own update, and 0 in all others.
+    """Return the rate that each update used, which is how far it moved its weight from 0.
 
-    Returns:
-        The rate that each update used, which is how far it moved its weight from 0.
+    Each weight has gradient 1 in its own update, and 0 in all others.
     """
     updates, batches, first = planned
     model.set_weights([np.zeros((updates, 1))])
@@ -52,7 +51,7 @@ def with_callback(keras, adapter, interval, given):
     parameters = {**schedule.to_dict(), **given["as_callback"]}
     callback = adapter.CosineAnnealingCallback(**parameters, interval=interval)
     planned = plan(interval, given)
-    return train(with_plain_sgd(keras, planned.updates), planned, callback)
+    return train(with_plain_sgd(keras, planned[0]), planned, callback)
 
 
 def drivers(keras, adapter, name):

@@ -1,5 +1,7 @@
 """The Keras schedule and callback, on whichever backend is set."""
 
+from functools import partial
+
 import keras
 
 from cosine_callbacks import CosineAnnealing
@@ -13,20 +15,12 @@ def scheduled(interval, given, **unit):
     schedule = CosineAnnealing.from_dict(given["parameters"])
     rate = adapter.CosineAnnealingSchedule(**schedule.to_dict(), **unit)
     planned = plan(interval, given)
-    return train(compiled(keras, planned.updates, keras.optimizers.SGD(rate)), planned)
-
-
-def per_epoch(given):
-    return scheduled("epoch", given, steps_per_epoch=2)
-
-
-def per_update(given):
-    return scheduled("step", given)
+    return train(compiled(keras, planned[0], keras.optimizers.SGD(rate)), planned)
 
 
 BACKEND = keras.backend.backend()
 DRIVERS = {
-    f"keras schedule on {BACKEND}, epochs": (per_epoch, 2),
-    f"keras schedule on {BACKEND}, updates": (per_update, 1),
+    f"keras schedule on {BACKEND}, epochs": (partial(scheduled, "epoch", steps_per_epoch=2), 2),
+    f"keras schedule on {BACKEND}, updates": (partial(scheduled, "step"), 1),
     **drivers(keras, adapter, f"keras callback on {BACKEND}"),
 }

@@ -12,10 +12,9 @@ from .plan import plan
 
 
 def train(pl, adapter, interval, given):
-    """Train with the callback; the optimizer's own rate is another one.
+    """Return the rate that each update used, which is how far it moved its weight from 0.
 
-    Returns:
-        The rate that each update used, which is how far it moved its weight from 0.
+    The optimizer's own rate is another one than the callback's.
     """
     updates, batches, first = plan(interval, given)
 
