@@ -1,11 +1,13 @@
 """Known rates of every kind of curve, by number and by array."""
 
+import json
 from math import cos, pi, sin, sqrt
 
 import numpy as np
 import pytest
 
 from cosine_callbacks import cosine_annealing
+from tests.parity.make_table import TABLE, table
 
 from .inputs import annealing
 
@@ -81,3 +83,7 @@ def test_known_rates(given, expected):
     if given.keys() <= {"t_max", "lr_min"}:  # the bare formula has no more
         shape = {"lr_initial": 0.1, "t_max": 10, **given}
         assert rates == {e: cosine_annealing(e, **shape) for e in expected}
+
+
+def test_the_table_of_tests_parity_is_what_its_script_makes():
+    assert json.loads(TABLE.read_text()) == table()

@@ -64,11 +64,6 @@ def build(name, value, parameters=CosineAnnealing):
     return parameters(**{key: VALID[key] for key in needed} | {name: value})
 
 
-@pytest.mark.parametrize("name", VALID)
-def test_valid_values_are_stored(name):
-    assert getattr(build(name, VALID[name]), name) == VALID[name]
-
-
 @pytest.mark.parametrize("name", [*VALID, "e"])
 def test_wrong_kinds_are_type_errors(name):
     for value in NO_NUMBERS:

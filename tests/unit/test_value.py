@@ -92,7 +92,7 @@ def test_from_dict_fills_in_defaults_and_refuses_other_keys():
         with pytest.raises(TypeError, match=rf"missing .* argument: '{missing}'$"):
             CosineAnnealing.from_dict(parameters)
     for unknown in ("gamma", "interval", "_", "LR_min"):
-        with pytest.raises(TypeError, match=rf"unexpected keyword argument '{unknown}'"):
+        with pytest.raises(TypeError, match=rf"unexpected keyword argument '{unknown}'$"):
             CosineAnnealing.from_dict(FULL | {unknown: 1})
 
 

@@ -16,10 +16,8 @@ from .inputs import annealing, rates
 @pytest.mark.parametrize(
     ("given", "units"),
     [
-        ({"warmup": 0}, 0),
         ({"warmup": 0.0}, 0),
         ({"warmup": 7}, 7),
-        ({"warmup": 0.05}, 5),
         ({"warmup": 0.054}, 5),
         ({"warmup": 0.056}, 6),
         ({"warmup": 0.004}, 0),
@@ -68,14 +66,11 @@ def test_the_hold_is_the_peak_exactly(peak, warmup, hold, cycles, data):
     ("given", "got"),
     [
         ({"warmup": 10}, "10"),
-        ({"warmup": 10**18}, "1000000000000000000"),
         ({"warmup": 0.95}, "0.95"),
         ({"warmup": 11, "cycles": 3, "t_mult": 2}, "11"),
         ({"hold": 10}, "10"),
-        ({"hold": 0.96}, "0.96"),
         ({"warmup": 3, "hold": 7}, "3 and 7"),
         ({"warmup": 0.5, "hold": 0.5}, "0.5 and 0.5"),
-        ({"warmup": 12, "hold": 1}, "12 and 1"),
     ],
 )
 def test_one_unit_is_left_for_the_cosine(given, got):

@@ -102,28 +102,10 @@ def test_the_fault_of_a_real_run_is_named(tmp_path, capsys, made, flags, fault):
     assert says.endswith(f"; likely cause: {cause}")
 
 
-class LogTheRate(keras.callbacks.Callback):
-    """Log the rate of the epoch's last step: Keras does not log the rate of a schedule."""
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if batch < 10:  # some backends begin a batch that does not exist
-            self.rate = float(self.model.optimizer.learning_rate)
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = self.rate
-
-
 def ours(**options):
     from cosine_callbacks.keras import CosineAnnealingSchedule
 
     return CosineAnnealingSchedule(lr_initial=0.1, lr_min=1e-3, **options)
-
-
-@once
-@keras_3
-def test_our_schedule_in_a_csv_file(tmp_path, capsys):
-    log = trained(tmp_path, "csv", LogTheRate(), rate=ours(t_max=40))
-    assert check(capsys, log, BY_STEP) == PLANNED
 
 
 SCHEDULES = {

@@ -82,6 +82,14 @@ def test_restored_from_a_backup(sgd, tmp_path, order):
     assert_rates(run(), [cosine(e, 16) for e in rest], [cosine(e, 16, 0.02) for e in rest])
 
 
+def assert_fit_refuses(sentence, model, *names):
+    """Check that `fit`, with a callback for each of the names, raises this and sets no rate."""
+    before = rates_of(model)
+    with pytest.raises(ValueError, match=sentence):
+        fit(model, *(CosineAnnealingCallback(optimizers=each) for each in names))
+    assert rates_of(model) == before
+
+
 @pytest.mark.parametrize(
     ("held", "shown"),
     [(None, "None"), ("SGD", "'SGD'"), (len, "<built-in")],
@@ -89,14 +97,11 @@ def test_restored_from_a_backup(sgd, tmp_path, order):
 )
 def test_an_attribute_that_holds_no_optimizer_is_refused(two, held, shown):
     two.other = held
-    before = rates_of(two)
     sentence = (
         r"^optimizers must name attributes of the model that hold an optimizer, got 'other', which "
         rf"holds {shown}.*; give some of \['d_optimizer', 'g_optimizer', 'optimizer'\]$"
     )
-    with pytest.raises(ValueError, match=sentence):
-        fit(two, CosineAnnealingCallback(optimizers=["d_optimizer", "other"]))
-    assert rates_of(two) == before
+    assert_fit_refuses(sentence, two, ["d_optimizer", "other"])
 
 
 def test_a_named_optimizer_with_a_schedule_is_refused(sgd):
@@ -109,11 +114,8 @@ def test_a_named_optimizer_with_a_schedule_is_refused(sgd):
 
 @pytest.mark.parametrize("names", [(BOTH, "g_optimizer"), ("g_optimizer", BOTH)])
 def test_two_callbacks_that_share_one_optimizer_are_refused(two, names):
-    before = rates_of(two)
     sentence = r"^callbacks must hold one CosineAnnealingCallback for (?i:sgd)\w*, got two"
-    with pytest.raises(ValueError, match=sentence):
-        fit(two, *(CosineAnnealingCallback(optimizers=each) for each in names))
-    assert rates_of(two) == before
+    assert_fit_refuses(sentence, two, *names)
 
 
 def idle_ones(caught):

@@ -4,7 +4,6 @@ import inspect
 import json
 import math
 import pickle
-import re
 
 import keras
 import numpy as np
@@ -266,21 +265,11 @@ def test_the_repr_is_the_call_that_builds_an_equal_schedule(options, text):
     assert again.get_config() == schedule.get_config()
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"), [("decay_steps", "; decay_steps is t_max here"), ("interval", "")]
-)
-@pytest.mark.parametrize(
-    "make",
-    [lambda config: build(**config), CosineAnnealingSchedule.from_config],
-    ids=["built", "from a config"],
-)
-def test_arguments_are_taken_by_our_names_only(make, name, hint):
-    sentence = f"CosineAnnealingSchedule() got an unexpected keyword argument '{name}'{hint}"
-    with pytest.raises(TypeError, match=f"^{re.escape(sentence)}$"):
-        make({"lr_initial": 0.1, "t_max": 10, name: 1})
-    sentence = r"^CosineAnnealingSchedule\(\) takes its arguments by name, got 0\.1$"
-    with pytest.raises(TypeError, match=sentence):
-        CosineAnnealingSchedule(0.1, t_max=10)
+def test_the_name_that_another_library_uses_is_explained():
+    sentence = r"^CosineAnnealingSchedule\(\) got an unexpected .*; decay_steps is t_max here$"
+    for make in (build, lambda **config: CosineAnnealingSchedule.from_config(config)):
+        with pytest.raises(TypeError, match=sentence):
+            make(lr_initial=0.1, decay_steps=10)
 
 
 def test_called_without_a_step_the_right_import_is_named():

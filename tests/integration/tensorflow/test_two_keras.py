@@ -1,4 +1,4 @@
-"""The errors for mixing Keras 3 and tf_keras."""
+"""Both adapters on TensorFlow, and the errors for mixing Keras 3 and tf_keras."""
 
 import keras
 import pytest
@@ -6,9 +6,24 @@ import tf_keras
 
 import cosine_callbacks.keras
 import cosine_callbacks.tensorflow
-from tests.integration.fit.parts import DATA, LEGACY
+from tests.integration.fit.parts import DATA, LEGACY, close, compiled, keras_3, train
 
+ADAPTERS = cosine_callbacks.keras, cosine_callbacks.tensorflow
 OURS, OTHER = (tf_keras, keras) if LEGACY else (keras, tf_keras)
+
+
+@keras_3
+def test_both_callbacks_share_the_peak_of_an_optimizer():
+    model = compiled(keras.optimizers.SGD(0.1))
+    for adapter in ADAPTERS:
+        ours = adapter.CosineAnnealingCallback(t_max=10, interval="step")
+        assert train(model, ours) == (close(0.55), close([0.0024471741852423214]))
+
+
+def test_both_callbacks_document_the_same_arguments():
+    pages = [adapter.CosineAnnealingCallback.__doc__ for adapter in ADAPTERS]
+    first, second = (page.partition("    Args:")[2].partition("    Examples:")[0] for page in pages)
+    assert first == second != ""
 
 
 def linear(package, optimizer):
