@@ -125,7 +125,7 @@ def several_batches_at_once(folder):
 
 # By title: in which environment each message of the section comes from which run.
 CASES = {
-    "The rate is 0 from the start": [("keras", partial(keras_run, rate=0.0))],
+    "The optimizer has rate 0": [("keras", partial(keras_run, rate=0.0))],
     "The warmup is missing": [("lightning", partial(train, warmup=0.05))],
     "The rate is constant in Keras": [("keras", optimizer_that_is_not_applied)],
     "The rate is constant in manual optimization": [
@@ -155,6 +155,9 @@ CASES = {
     ],
     "Another callback sets the rate": [("keras", another_writer)],
     "A loaded model starts at a low rate": [("keras", load_a_trained_model)],
+    # The first message is Keras' own: tests/integration/keras/test_saved.py.
+    "A saved model does not load": [],
+    "The schedule ends too early with gradient accumulation": [],
     "Several batches have one rate": [("keras", several_batches_at_once)],
 }
 RUNS = [
