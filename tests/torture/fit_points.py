@@ -19,6 +19,8 @@ from parts import (
 )
 from points import BETWEEN, COMPLETED, END, HALF, REFUSED, run_matrix
 
+from cosine_callbacks.keras import CosineAnnealingSchedule
+
 # What h5py and, for tf_keras, TensorFlow raise for half a file.
 DAMAGED = (OSError, KeyError)
 if BACKEND == "tensorflow":
@@ -32,12 +34,8 @@ CASES = {
 }
 if not LEGACY:
     CASES["schedule"] = {"lr_initial": 0.1, "t_max": 16, "lr_min": 0.001, "warmup": 2}
-
-
-HOOKS = [
-    *(f"on_{part}_{end}" for part in ("train", "epoch", "train_batch") for end in ("begin", "end")),
-    "on_test_end",
-]
+PARTS = "train", "epoch", "train_batch", "test"
+HOOKS = [f"on_{part}_{end}" for part in PARTS for end in ("begin", "end")]
 
 
 class Events(keras.callbacks.Callback):
@@ -86,8 +84,6 @@ def train(disk, case, forget):
             file.rmdir() if file.is_dir() else file.unlink()
     backup = Backup(disk)
     if "lr_initial" in case:
-        from cosine_callbacks.keras import CosineAnnealingSchedule
-
         rate, callbacks = CosineAnnealingSchedule(**case), [backup]
     else:
         rate, callbacks = 0.1, [CosineAnnealingCallback(**case), backup]

@@ -2,6 +2,8 @@
 
 import pytest
 
+from cosine_callbacks.keras import CosineAnnealingSchedule
+
 from .parts import LEGACY, OPTIMIZERS, per_step
 
 
@@ -17,8 +19,6 @@ def annealed(request):
     def make(lr_initial=0.1):
         if request.param == "callback":
             return lr_initial, [per_step()]
-        from cosine_callbacks.keras import CosineAnnealingSchedule
-
         return CosineAnnealingSchedule(lr_initial=lr_initial, t_max=10), []
 
     return make

@@ -23,6 +23,8 @@ from parts import (
     weight_of,
 )
 
+from cosine_callbacks.keras import CosineAnnealingSchedule
+
 
 def strategy():
     """Set up four devices of JAX, or two of TensorFlow, or the worker; return the context."""
@@ -65,7 +67,5 @@ with strategy():
         for interval, epochs in (("step", 1), ("epoch", 10))
     ]
     if not LEGACY:
-        from cosine_callbacks.keras import CosineAnnealingSchedule
-
         results.append(train(CosineAnnealingSchedule(lr_initial=0.1, t_max=10), 1))
 print(json.dumps(results))

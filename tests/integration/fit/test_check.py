@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
 from cosine_callbacks._command.main import main
+from cosine_callbacks.keras import CosineAnnealingSchedule
 from tests.curve import cosine
 
 from .parts import (
@@ -102,25 +104,20 @@ def test_the_fault_of_a_real_run_is_named(tmp_path, capsys, made, flags, fault):
     assert says.endswith(f"; likely cause: {cause}")
 
 
-def ours(**options):
-    from cosine_callbacks.keras import CosineAnnealingSchedule
-
-    return CosineAnnealingSchedule(lr_initial=0.1, lr_min=1e-3, **options)
-
-
+OURS = partial(CosineAnnealingSchedule, lr_initial=0.1, lr_min=1e-3)
 SCHEDULES = {
     # alpha is the floor as a fraction of the peak.
-    "CosineDecay": (lambda: keras.optimizers.schedules.CosineDecay(0.1, 40, alpha=0.01), BY_STEP),
-    "ours by step": (lambda: ours(t_max=40), BY_STEP),
-    "ours by epoch": (lambda: ours(t_max=4, steps_per_epoch=10), BY_EPOCH),
+    "CosineDecay": (keras.optimizers.schedules.CosineDecay(0.1, 40, alpha=0.01), BY_STEP),
+    "ours by step": (OURS(t_max=40), BY_STEP),
+    "ours by epoch": (OURS(t_max=4, steps_per_epoch=10), BY_EPOCH),
 }
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorBoard's callback needs TensorFlow")
 @pytest.mark.parametrize("name", list(SCHEDULES)[: 1 if LEGACY else 3])
 def test_events_of_a_schedule(tmp_path, capsys, name):
-    made, flags = SCHEDULES[name]
-    log = trained(tmp_path, "events", rate=made())
+    schedule, flags = SCHEDULES[name]
+    log = trained(tmp_path, "events", rate=schedule)
     assert check(capsys, log, flags) == ASKED
     t_max = int(flags[5])
     says = check(capsys, log, [*flags, "--t_max", str(t_max + 10)])

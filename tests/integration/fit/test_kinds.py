@@ -6,6 +6,7 @@ The rates of ten updates, 1/2 (1 + cos(pi e / 10)) of 0.1, add up to 0.55.
 import numpy as np
 import pytest
 
+from cosine_callbacks.keras import CosineAnnealingSchedule
 from tests.curve import cosine
 
 from .parts import (
@@ -161,16 +162,11 @@ def test_the_log_of_a_second_fit_after_half_an_update(sgd):
     assert train(model, per_step(2), data=DATA[:7]) == (close(0.15), close([0.05]))
 
 
-def scheduled(t_max=10, **options):
-    from cosine_callbacks.keras import CosineAnnealingSchedule
-
-    return CosineAnnealingSchedule(lr_initial=0.1, t_max=t_max, **options)
-
-
 @keras_3
 @pytest.mark.parametrize(("n", "batches", "right"), [(3, 12, 0.25), (4, 8, 0.15)])
 def test_accumulation_with_the_schedule(sgd, n, batches, right):
-    schedule = scheduled(batches // n, gradient_accumulation_steps=n)
+    unit = {"t_max": batches // n, "gradient_accumulation_steps": n}
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, **unit)
     model = compiled(sgd(schedule, gradient_accumulation_steps=n))
     assert train(model, data=np.ones((batches, 1), "float32"))[0] == close(right)
 
@@ -178,13 +174,14 @@ def test_accumulation_with_the_schedule(sgd, n, batches, right):
 @keras_3
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras does not support it on torch")
 def test_several_steps_per_execution_with_the_schedule(sgd):
-    model = compiled(sgd(scheduled()), steps_per_execution=4)
+    schedule = CosineAnnealingSchedule(lr_initial=0.1, t_max=10)
+    model = compiled(sgd(schedule), steps_per_execution=4)
     assert train(model, epochs=2)[0] == close(0.55)  # in the second epoch it stays at the floor
 
 
 @keras_3
 def test_one_schedule_in_loops_of_the_user(sgd):
-    schedule, weight = scheduled(), keras.Variable(0.0)
+    schedule, weight = CosineAnnealingSchedule(lr_initial=0.1, t_max=10), keras.Variable(0.0)
     model, optimizer = compiled(sgd(schedule)), sgd(schedule)
     for _ in range(12):
         train_on_a_batch(model)
