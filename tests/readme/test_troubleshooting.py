@@ -64,7 +64,7 @@ if "lightning" in DRIVERS:
             return iter(torch.ones(2, 32))
 
 
-def train(folder, model=None, data=None, epochs=10, ckpt_path=None, **arguments):
+def lightning_run(folder, model=None, data=None, epochs=10, ckpt_path=None, **arguments):
     """Fit a model of one layer in Lightning, an update per epoch."""
     trainer = Trainer(
         accelerator="cpu",
@@ -83,8 +83,8 @@ def train(folder, model=None, data=None, epochs=10, ckpt_path=None, **arguments)
 
 
 def resume(folder, model=None, t_max=10):
-    train(folder, epochs=4, t_max=10).save_checkpoint(folder / "last.ckpt")
-    train(folder, model, ckpt_path=folder / "last.ckpt", t_max=t_max)
+    lightning_run(folder, epochs=4, t_max=10).save_checkpoint(folder / "last.ckpt")
+    lightning_run(folder, model, ckpt_path=folder / "last.ckpt", t_max=t_max)
 
 
 if "keras" in DRIVERS:
@@ -126,28 +126,28 @@ def several_batches_at_once(folder):
 # By title: in which environment each message of the section comes from which run.
 CASES = {
     "The optimizer has rate 0": [("keras", partial(keras_run, rate=0.0))],
-    "The warmup is missing": [("lightning", partial(train, warmup=0.05))],
+    "The warmup is missing": [("lightning", partial(lightning_run, warmup=0.05))],
     "The rate is constant in Keras": [("keras", optimizer_that_is_not_applied)],
     "The rate is constant in manual optimization": [
-        ("lightning", lambda folder: train(folder, Manual(), interval="step", t_max=10))
+        ("lightning", lambda folder: lightning_run(folder, Manual(), interval="step", t_max=10))
     ],
     "t_max must be given": [
-        ("lightning", lambda folder: train(folder, data=Stream(), interval="step")),
+        ("lightning", lambda folder: lightning_run(folder, data=Stream(), interval="step")),
         ("keras", lambda folder: keras_run(folder, data=batches(4), interval="step")),
     ],
     "Two schedulers on one optimizer": [
-        ("lightning", lambda folder: train(folder, Model(schedulers=[CosineAnnealingLR])))
+        ("lightning", lambda folder: lightning_run(folder, Model(schedulers=[CosineAnnealingLR])))
     ],
     "The rate jumps after a resume": [("lightning", partial(resume, t_max=20))],
     "A new rate has no effect after a resume": [
         ("lightning", lambda folder: resume(folder, Model(0.01)))
     ],
     "The callback drives the wrong optimizer": [
-        ("lightning", partial(train, optimizers=1)),
+        ("lightning", partial(lightning_run, optimizers=1)),
         ("keras", partial(keras_run, optimizers="opt")),
     ],
     "The floor is above the rate": [
-        ("lightning", lambda folder: train(folder, Model(0.0001), lr_min=0.001))
+        ("lightning", lambda folder: lightning_run(folder, Model(0.0001), lr_min=0.001))
     ],
     "An argument is unknown": [("formula", lambda _: CosineAnnealing(lr_initial=0.1, T_max=10))],
     "The optimizer has a schedule already": [

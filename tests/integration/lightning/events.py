@@ -37,6 +37,10 @@ def stop(trainer):
     trainer.should_stop = True
 
 
+def fail(trainer):
+    raise KeyError
+
+
 def set_rate(rate):
     """Return what sets the rate of the first group."""
     return lambda trainer: trainer.optimizers[0].param_groups[0].update(lr=rate)

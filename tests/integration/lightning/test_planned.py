@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from tests.curve import cosines
 
-from .events import Once, Saver, said, stop
+from .events import Once, Saver, fail, said, stop
 from .parts import CosineAnnealingCallback, Gan, Model, Streamed, fit, per_update, pl, trainer
 
 MANUAL = "in manual optimization only the model knows how many updates a batch makes"
@@ -149,6 +149,25 @@ def test_resumed_epochs_with_other_settings(tmp_path):
         fit(model, CosineAnnealingCallback(), ckpt_path=tmp_path / "run.ckpt", max_steps=40)
     # Lightning trains a batch of the last epoch again.
     assert model.rates == cosines([2, *[2] * 5, *[3] * 5, *[4] * 5, *[5] * 4], 6)
+
+
+def test_a_second_fit_with_other_data():
+    model = Model()
+    run = fit(model, per_update(), max_epochs=2)
+    run.fit_loop.max_epochs = 4
+    run.fit(model, DataLoader(TensorDataset(torch.ones(5, 1))))
+    assert model.rates[20:] == cosines(range(20, 30), 30)
+
+
+def test_a_fit_after_a_resumed_one_that_has_failed(tmp_path):
+    fit(Model(), per_update(), Saver(tmp_path / "run.ckpt", "on_train_batch_end", 3), max_epochs=4)
+    model, made = Model(), trainer(per_update(), Once("on_train_batch_end", 5, fail), max_epochs=4)
+    with pytest.raises(KeyError):
+        made.fit(model, ckpt_path=tmp_path / "run.ckpt")
+    made.accumulate_grad_batches = 5
+    made.fit(model)
+    # Lightning begins the epoch again: all of its updates are still to come.
+    assert model.rates[2:] == cosines(range(5, 5 + 4 * 2), 5 + 4 * 2)
 
 
 class Growing(Model):
