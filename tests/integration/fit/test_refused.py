@@ -189,12 +189,14 @@ def test_wrong_names_of_optimizers_are_refused(error, values):
             CosineAnnealingCallback(optimizers=value)
 
 
-def test_the_name_that_another_library_uses_is_explained():
+def test_arguments_are_taken_by_our_names_only():
     sentence = (
         r"^CosineAnnealingCallback\(\) got an unexpected .* 'eta_min'; eta_min is lr_min here$"
     )
     with pytest.raises(TypeError, match=sentence):
         CosineAnnealingCallback(eta_min=1)
+    with pytest.raises(TypeError, match=r"^\w+Callback\(\) takes its arguments by name, got 10$"):
+        CosineAnnealingCallback(10)
 
 
 @pytest.mark.parametrize(
