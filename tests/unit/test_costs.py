@@ -25,8 +25,10 @@ def test_the_readme_quotes_the_measurement():
         for groups in ("1 group", "500 groups")
     )
     assert f"adds {one:.2f} times what `CosineAnnealingLR` adds with one param group" in words
-    assert f"misses its target of 1, and {many:.2f} times with 500 groups" in words
+    assert f"and {many:.2f} times with 500." in words
     keras = [figure for (what, _), figure in FIGURES.items() if "Keras train step" in what]
     assert f"takes {min(keras):.2f} to {max(keras):.2f} times as long" in words
-    missed = [row["what"] for row in MEASURED["rows"] if row["met"] is False]
-    assert missed == ["Lightning step, 1 group, over no callback"]
+    held = [row["figure"] / row["most"] - 1 for row in MEASURED["rows"] if row["most"]]
+    missed = [more for more in held if more > 0]
+    sentence = f"Of {len(held)} targets {len(missed)} are missed, by at most {max(missed):.0%}"
+    assert sentence.replace("%", " %") in words
