@@ -46,7 +46,7 @@ def read_config(path: str) -> tuple[list[dict[str, Any]], dict[str, Any], dict[s
 def _load(path: str) -> dict[str, Any]:
     import yaml  # noqa: PLC0415 - only a config needs it
 
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]
+    class Loader(yaml.SafeLoader):
         entries = 0
 
         def flatten_mapping(self, node: Any) -> None:
